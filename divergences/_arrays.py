@@ -1,0 +1,166 @@
+"""The only file that knows NumPy from PyTorch.
+
+Everything else is written once against an array-API namespace ``xp`` (from array-api-compat)
+and the few helpers below, which fill the gaps of that standard or guard a gradient.
+Torch is never imported here: if a caller hands us a tensor, it is already loaded.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import array_api_compat
+import numpy as np
+
+Array = Any  # a numpy.ndarray or a torch.Tensor: the libraries share no common base class
+Namespace = Any
+
+__all__ = [
+    "Array",
+    "Namespace",
+    "blockwise",
+    "carries_gradient",
+    "detached",
+    "device_name",
+    "envelope",
+    "from_numpy",
+    "is_floating",
+    "is_torch",
+    "logsumexp",
+    "namespace",
+    "safe_log",
+    "safe_sqrt",
+    "smallest",
+    "to_numpy",
+    "widened",
+]
+
+
+def is_torch(value: object) -> bool:
+    """Whether ``value`` is a torch tensor; never imports torch to find out."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def namespace(array: Array) -> Namespace:
+    """The array-API namespace of ``array`` (NumPy's or torch's)."""
+    return array_api_compat.array_namespace(array)
+
+
+def device_name(array: Array) -> str:
+    """The device of ``array`` as text: ``"cpu"``, ``"cuda:0"``."""
+    return str(array_api_compat.device(array))
+
+
+def is_floating(array: Array) -> bool:
+    """Whether the dtype is a real floating one."""
+    if is_torch(array):
+        return bool(array.is_floating_point())
+    return bool(np.issubdtype(array.dtype, np.floating))
+
+
+def widened(array: Array) -> tuple[Array, Any]:
+    """The array in the precision we compute in, and the dtype its results are returned in.
+
+    Sums are accumulated in float64 whatever came (a device without float64 keeps float32).
+    float32 results stay float32; integers, bool and half precision return float64 in NumPy and
+    float32 in torch, which is each library's own default float.
+    """
+    if is_torch(array):
+        torch = sys.modules["torch"]
+        returned = torch.float64 if array.dtype == torch.float64 else torch.float32
+        computed = torch.float32 if array.device.type == "mps" else torch.float64
+        return array.to(computed), returned
+    returned = np.float32 if array.dtype == np.float32 else np.float64
+    return np.asarray(array, dtype=np.float64), returned
+
+
+def to_numpy(array: Array) -> np.ndarray:
+    """The values as a NumPy array, cut from any autograd graph."""
+    if is_torch(array):
+        return array.detach().cpu().numpy()
+    return np.asarray(array)
+
+
+def from_numpy(values: Any, like: Array) -> Array:
+    """``values`` in the library and on the device of ``like``; floats take its dtype too."""
+    values = np.asarray(values)
+    if not is_torch(like):
+        return values
+    torch = sys.modules["torch"]
+    dtype = like.dtype if values.dtype.kind == "f" else None
+    return torch.as_tensor(values, dtype=dtype, device=like.device)
+
+
+def detached(array: Array) -> Array:
+    """``array`` without its gradient history."""
+    return array.detach() if is_torch(array) else array
+
+
+def carries_gradient(*arrays: Array) -> bool:
+    """Whether a result computed from ``arrays`` now would be differentiable."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.is_grad_enabled():
+        return False
+    return any(is_torch(a) and a.requires_grad for a in arrays)
+
+
+def blockwise(function: Callable[..., Array], *arrays: Array) -> Array:
+    """Call ``function(*arrays)``; under autograd its intermediates are recomputed, not stored."""
+    if not carries_gradient(*arrays):
+        return function(*arrays)
+    from torch.utils.checkpoint import checkpoint
+
+    return checkpoint(function, *arrays, use_reentrant=False, preserve_rng_state=False)
+
+
+def safe_log(xp: Namespace, value: Array) -> Array:
+    """log where ``value > 0`` and 0 elsewhere: masked before the log, so gradients stay finite."""
+    positive = value > 0
+    return xp.where(positive, xp.log(xp.where(positive, value, 1.0)), 0.0)
+
+
+def safe_sqrt(xp: Namespace, value: Array) -> Array:
+    """sqrt where ``value > 0`` and 0 elsewhere, with gradient 0 (a subgradient) at 0."""
+    positive = value > 0
+    return xp.where(positive, xp.sqrt(xp.where(positive, value, 1.0)), 0.0)
+
+
+def logsumexp(xp: Namespace, value: Array, axis: int = -1) -> Array:
+    """log Σ exp along ``axis``; −inf rows stay −inf without a NaN."""
+    top = xp.max(detached(value), axis=axis, keepdims=True)
+    top = xp.where(xp.isfinite(top), top, 0.0)
+    total = xp.sum(xp.exp(value - top), axis=axis)
+    empty = total == 0
+    log = xp.log(xp.where(empty, 1.0, total))
+    return xp.where(empty, -xp.inf, log) + xp.squeeze(top, axis=axis)
+
+
+def smallest(array: Array, k: int) -> tuple[Array, Array]:
+    """The ``k`` smallest entries of each row, ascending, and their columns."""
+    if is_torch(array):
+        torch = sys.modules["torch"]
+        values, columns = torch.topk(array, k, dim=-1, largest=False, sorted=True)
+        return values, columns
+    if k < array.shape[-1]:
+        columns = np.argpartition(array, k - 1, axis=-1)[:, :k]
+    else:
+        columns = np.broadcast_to(np.arange(k), (len(array), k))
+    values = np.take_along_axis(array, columns, axis=-1)
+    order = np.argsort(values, axis=-1, kind="stable")
+    return np.take_along_axis(values, order, -1), np.take_along_axis(columns, order, -1)
+
+
+def envelope(value: Array, parts: Sequence[tuple[Array, Array]]) -> Array:
+    """``value`` as a constant whose gradient in each ``tensor`` is the given one.
+
+    The envelope theorem: at the optimum of an inner problem only the explicit dependence on the
+    data counts, so an exact solver needs no derivative of its own. First order only.
+    """
+    value = detached(value)
+    for tensor, gradient in parts:
+        if carries_gradient(tensor):
+            value = value + ((tensor - tensor.detach()) * detached(gradient)).sum()
+    return value

@@ -1,0 +1,223 @@
+"""The only file that visits an n × m object: in row blocks, never holding n × m numbers.
+
+A block's height follows from scikit-learn's ``working_memory`` setting (MiB), capped where
+larger blocks stop being faster. Every measure over pairs is written over the reductions here.
+
+Squared distances come from ‖x‖² + ‖y‖² − 2⟨x, y⟩ after centring, which a matrix product makes
+fast; entries that cancellation would spoil (relative error above ~1e-10) are recomputed from
+direct differences. In few dimensions direct differences are used throughout.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from divergences._arrays import (
+    Array,
+    blockwise,
+    carries_gradient,
+    detached,
+    is_torch,
+    logsumexp,
+    namespace,
+    safe_sqrt,
+    smallest,
+    to_numpy,
+)
+
+__all__ = [
+    "block_rows",
+    "count_within",
+    "distance_matrix",
+    "nearest",
+    "paired_squared_distances",
+    "row_logsumexp",
+    "row_slices",
+    "squared_distances",
+    "weighted_sums",
+]
+
+DIRECT_DIMENSIONS = 12  # up to here direct differences are as fast as the matrix product
+TREE_DIMENSIONS = 8  # up to here a k-d tree beats brute force (KERNELS: cKDTree loses at d = 16)
+CANCELLATION = 1e-5  # recompute where d² < this * (‖x‖² + ‖y‖²)
+BLOCK_BYTES = 32 * 2**20  # beyond this a block falls out of cache and gains nothing
+
+
+# ── blocks ──────────────────────────────────────────────────────────────────────────────────
+
+
+def block_rows(columns: int, *, copies: int = 4) -> int:
+    """Rows in a block of ``columns`` float64 numbers, with ``copies`` temporaries of that size."""
+    sklearn = sys.modules.get("sklearn")  # not loaded: nobody can have changed its default
+    budget = (sklearn.get_config()["working_memory"] if sklearn else 1024) * 2**20
+    return max(1, int(min(BLOCK_BYTES, budget / copies) // (8 * max(columns, 1))))
+
+
+def row_slices(rows: int, columns: int) -> Iterator[slice]:
+    """Slices that cover ``rows`` in blocks of ``block_rows(columns)``."""
+    step = block_rows(columns)
+    for start in range(0, rows, step):
+        yield slice(start, min(start + step, rows))
+
+
+def squared_distances(x: Array, y: Array) -> Array:
+    """The full block ‖x_i − y_j‖², ``(len(x), len(y))``; exactly 0 for equal rows."""
+    if is_torch(x):
+        return _squared_distances_torch(x, y)
+    from scipy.spatial.distance import cdist
+
+    if x.shape[1] <= DIRECT_DIMENSIONS:
+        return cdist(x, y, "sqeuclidean")
+    x_norms, y_norms = np.einsum("ij,ij->i", x, x), np.einsum("ij,ij->i", y, y)
+    out = x @ y.T
+    out *= -2.0
+    out += x_norms[:, None]
+    out += y_norms[None, :]
+    spoiled = out < CANCELLATION * x_norms[:, None] + CANCELLATION * y_norms[None, :]
+    rows, columns = np.nonzero(spoiled)
+    if len(rows) > out.size // 8:  # far-apart clusters: cheaper to do the whole block directly
+        return cdist(x, y, "sqeuclidean")
+    for part in row_slices(len(rows), x.shape[1]):
+        out[rows[part], columns[part]] = paired_squared_distances(x[rows[part]], y[columns[part]])
+    return out
+
+
+def _squared_distances_torch(x: Array, y: Array) -> Array:
+    if x.shape[1] <= DIRECT_DIMENSIONS:
+        # one feature at a time: no (n, m, d) temporary
+        total = (x[:, None, 0] - y[None, :, 0]) ** 2
+        for k in range(1, x.shape[1]):
+            total = total + (x[:, None, k] - y[None, :, k]) ** 2
+        return total
+    x_norms, y_norms = (x * x).sum(dim=1), (y * y).sum(dim=1)
+    out = x_norms[:, None] + y_norms[None, :] - 2.0 * (x @ y.T)
+    spoiled = detached(out) < CANCELLATION * detached(x_norms[:, None] + y_norms[None, :])
+    rows, columns = spoiled.nonzero(as_tuple=True)
+    if len(rows):
+        out = out.index_put((rows, columns), paired_squared_distances(x[rows], y[columns]))
+    return out
+
+
+def paired_squared_distances(x: Array, y: Array) -> Array:
+    """‖x_i − y_i‖² of matching rows, from direct differences; leading axes broadcast."""
+    return ((x - y) ** 2).sum(-1)
+
+
+def _centred(x: Array, y: Array) -> tuple[Array, Array]:
+    """Both samples about their common mean: the expansion then cancels as little as it can."""
+    if x.shape[1] <= DIRECT_DIMENSIONS:
+        return x, y
+    xp = namespace(x)
+    centre = detached(xp.mean(x, axis=0) + xp.mean(y, axis=0)) / 2
+    return x - centre, y - centre
+
+
+# ── reductions ──────────────────────────────────────────────────────────────────────────────
+
+
+def weighted_sums(
+    x: Array, y: Array, a: Array, b: Array, functions: Sequence[Callable[[Array], Array]]
+) -> list[Array]:
+    """Σ_ij a_i b_j f(‖x_i − y_j‖²) for each f, all in one visit of the distances."""
+    x, y = _centred(x, y)
+    totals: list[Any] = [0.0] * len(functions)
+
+    def one_block(rows: Array, columns: Array, weights: Array, others: Array) -> Array:
+        squared = squared_distances(rows, columns)
+        xp = namespace(squared)
+        return xp.stack([weights @ (f(squared) @ others) for f in functions])
+
+    for part in row_slices(x.shape[0], y.shape[0]):
+        values = blockwise(one_block, x[part], y, a[part], b)
+        totals = [total + values[k] for k, total in enumerate(totals)]
+    return totals
+
+
+def row_logsumexp(x: Array, y: Array, log_b: Array, rates: Sequence[float]) -> Array:
+    """log Σ_j exp(log_b_j − rate · ‖x_i − y_j‖²) for each rate: ``(len(rates), len(x))``."""
+    x, y = _centred(x, y)
+    xp = namespace(x)
+
+    def one_block(rows: Array, columns: Array, logs: Array) -> Array:
+        squared = squared_distances(rows, columns)
+        return xp.stack([logsumexp(xp, logs[None, :] - rate * squared) for rate in rates])
+
+    parts = [blockwise(one_block, x[part], y, log_b) for part in row_slices(x.shape[0], y.shape[0])]
+    return xp.concat(parts, axis=1)
+
+
+def nearest(x: Array, y: Array, k: int, *, exclude_self: bool = False) -> np.ndarray:
+    """Column indices of the k nearest rows of ``y`` for each row of ``x``, nearest first, NumPy.
+
+    ``exclude_self`` (y is x): row i never counts as its own neighbour, duplicates of it do.
+    """
+    plain_x, plain_y = detached(x), detached(y)
+    on_cpu = not is_torch(plain_x) or plain_x.device.type == "cpu"
+    if on_cpu:
+        plain_x, plain_y = to_numpy(plain_x), to_numpy(plain_y)
+        if x.shape[1] <= TREE_DIMENSIONS:
+            return _nearest_by_tree(plain_x, plain_y, k, exclude_self)
+    plain_x, plain_y = _centred(plain_x, plain_y)
+    found = []
+    for part in row_slices(x.shape[0], y.shape[0]):
+        squared = squared_distances(plain_x[part], plain_y)
+        if exclude_self:
+            xp = namespace(squared)
+            rows = xp.arange(part.stop - part.start)
+            squared[rows, rows + part.start] = xp.inf
+        found.append(to_numpy(smallest(squared, k)[1]))
+    return np.concatenate(found)
+
+
+def _nearest_by_tree(x: np.ndarray, y: np.ndarray, k: int, exclude_self: bool) -> np.ndarray:
+    from scipy.spatial import cKDTree
+
+    wanted = k + 1 if exclude_self else k
+    # duplicates make a balanced median split degenerate; the sliding midpoint does not mind
+    columns = cKDTree(y, balanced_tree=False, compact_nodes=True).query(x, wanted, workers=-1)[1]
+    columns = columns.reshape(len(x), wanted)
+    if not exclude_self:
+        return columns
+    is_self = columns == np.arange(len(x))[:, None]
+    is_self[~is_self.any(axis=1), -1] = True  # crowded out by k + 1 duplicates: any may go
+    return columns[~is_self].reshape(len(x), k)
+
+
+def count_within(
+    x: Array, y: Array, squared_radii: Array, *, tolerance: float = 1e-9
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Balls about the rows of ``y`` with the given squared radii, and the rows of ``x`` in them.
+
+    Returns (how many balls hold x_i closed, how many x lie strictly inside ball j, how many on
+    its boundary). Equality is judged to ``tolerance`` relative, the accuracy of the distances.
+    """
+    x, y = _centred(detached(x), detached(y))
+    xp = namespace(x)
+    radii = detached(squared_radii)[None, :]
+    holding, inside, boundary = [], 0, 0
+    for part in row_slices(x.shape[0], y.shape[0]):
+        squared = squared_distances(x[part], y)
+        closed = squared <= radii * (1 + tolerance)
+        strict = squared < radii * (1 - tolerance)
+        holding.append(to_numpy(xp.sum(closed, axis=1)))
+        inside = inside + to_numpy(xp.sum(strict, axis=0))
+        boundary = boundary + to_numpy(xp.sum(closed & ~strict, axis=0))
+    return np.concatenate(holding), np.asarray(inside), np.asarray(boundary)
+
+
+def distance_matrix(x: Array, y: Array, p: float) -> np.ndarray:
+    """The whole cost matrix ‖x_i − y_j‖^p in NumPy: for solvers that need it, within their size."""
+    plain_x, plain_y = _centred(to_numpy(x), to_numpy(y))
+    squared = squared_distances(plain_x, plain_y)
+    if p == 2:
+        return squared
+    return np.power(squared, p / 2, out=squared)
+
+
+def euclidean(squared: Array) -> Array:
+    """Distances from squared distances, with gradient 0 where they vanish."""
+    return safe_sqrt(namespace(squared), squared) if carries_gradient(squared) else namespace(squared).sqrt(squared)

@@ -1,0 +1,104 @@
+"""Records that travel with a value: what is known about it, and how sure one can be."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+__all__ = ["Certificate", "Estimate", "Interval", "TestResult"]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A confidence interval ``[lower, upper]`` at level ``confidence``."""
+
+    lower: float
+    upper: float
+    confidence: float = 0.95
+
+    def __contains__(self, value: float) -> bool:
+        return bool(self.lower <= value <= self.upper)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Proved bounds: the true value of the problem lies in ``[lower, upper]``.
+
+    ``lower`` is the value of a feasible dual, ``upper`` that of a feasible primal;
+    both are evaluated in float64 whatever precision was used to find them.
+    """
+
+    lower: float
+    upper: float
+
+    @property
+    def gap(self) -> float:
+        """``upper - lower``: zero means proved exact."""
+        return self.upper - self.lower
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value with what is known about it. ``float(estimate)`` is the value.
+
+    Fields that do not apply are ``None``; ``notes`` are sentences for a person to read.
+    """
+
+    value: float
+    interval: Interval | None = None
+    standard_error: float | None = None
+    certificate: Certificate | None = None
+    null_floor: float | None = None
+    notes: tuple[str, ...] = ()
+    n: int | None = None
+    m: int | None = None
+    d: int | None = None
+    seed: int | None = None
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __str__(self) -> str:
+        text = f"{self.value:.6g}"
+        if self.standard_error is not None:
+            text += f" ± {self.standard_error:.2g}"
+        if self.interval is not None:
+            level = round(100 * self.interval.confidence, 4)
+            text += f" [{self.interval.lower:.6g}, {self.interval.upper:.6g}] ({level:g} %)"
+        return text
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionaries and numbers, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """A two-sample test: ``statistic`` and the probability of one as large if P = Q.
+
+    ``null_mean`` and ``null_standard_deviation`` describe the statistic when P = Q.
+    ``float(result)`` is the statistic.
+    """
+
+    __test__ = False  # the name starts with Test; pytest must not collect it
+
+    statistic: float
+    p_value: float
+    null_mean: float
+    null_standard_deviation: float
+    notes: tuple[str, ...] = ()
+    n: int | None = None
+    m: int | None = None
+
+    def __float__(self) -> float:
+        return float(self.statistic)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.statistic:.6g} (p = {self.p_value:.3g}; "
+            f"null {self.null_mean:.4g} ± {self.null_standard_deviation:.2g})"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionaries and numbers, ready for JSON."""
+        return asdict(self)
