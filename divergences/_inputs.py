@@ -36,6 +36,7 @@ __all__ = [
     "Pair",
     "check_gaussian",
     "check_integer",
+    "check_masses",
     "check_option",
     "check_pair",
     "check_pmf",
@@ -262,31 +263,44 @@ def check_pmfs(p: Any, q: Any) -> tuple[Array, Array, Namespace, Any]:
 
 def check_pmf(value: Any, name: str) -> tuple[Array, Any]:
     """Probabilities ``(..., k)`` in float64; integers are counts and are normalised."""
-    array = _as_array(value, name)
-    shape = tuple(array.shape)
-    if len(shape) == 0 or 0 in shape:
-        raise ValueError(f"{name} must hold at least one probability on its last axis; got shape {shape}")
-    _finite(array, name, "a probability is a number")
-    xp = namespace(array)
-    counts = not is_floating(array)
-    source = str(array.dtype)
+    array = _masses(value, name)
+    if not is_floating(array):
+        return check_masses(value, name)
+    xp, single = namespace(array), str(array.dtype)
+    tolerance = 1e-3 if "16" in single else 1e-5 if "32" in single else 1e-8
     array, dtype = widened(array)
-    plain = detached(array)
-    if bool(xp.any(plain < 0)):
-        raise ValueError(f"{name} must not be negative; got a minimum of {float(xp.min(plain)):g}")
-    total = xp.sum(plain, axis=-1)
-    if counts:
-        if bool(xp.any(total == 0)):
-            raise ValueError(f"{name} holds only zero counts in some row; at least one must be positive")
-        return array / xp.sum(array, axis=-1, keepdims=True), dtype
-    tolerance = 1e-3 if "16" in source else 1e-5 if "32" in source else 1e-8
-    worst = float(total.reshape(-1)[int(xp.argmax(xp.abs(total.reshape(-1) - 1)))])
+    total = xp.sum(detached(array), axis=-1).reshape(-1)
+    worst = float(total[int(xp.argmax(xp.abs(total - 1)))])
     if abs(worst - 1) > tolerance:
         raise ValueError(
             f"{name} must sum to 1 along its last axis; got a sum of {worst:.9g}. "
             f"Normalise it with divergences.pmf.normalize({name})"
         )
     return array, dtype
+
+
+def check_masses(value: Any, name: str) -> tuple[Array, Any]:
+    """Non-negative masses or counts ``(..., k)``, normalised along the last axis in float64."""
+    array, dtype = widened(_masses(value, name))
+    xp = namespace(array)
+    largest = xp.max(detached(array), axis=-1, keepdims=True)
+    if bool(xp.any(largest == 0)):
+        raise ValueError(f"{name} is all zero along its last axis somewhere; some mass must be positive")
+    array = array / largest  # first, so that the sum cannot overflow
+    return array / xp.sum(array, axis=-1, keepdims=True), dtype
+
+
+def _masses(value: Any, name: str) -> Array:
+    array = _as_array(value, name)
+    shape = tuple(array.shape)
+    if len(shape) == 0 or 0 in shape:
+        raise ValueError(f"{name} must hold at least one probability on its last axis; got shape {shape}")
+    _finite(array, name, "a probability is a number")
+    if is_floating(array) and bool(namespace(array).any(detached(array) < 0)):
+        raise ValueError(f"{name} must not be negative; got a minimum of {float(detached(array).min()):g}")
+    if not is_floating(array) and int(to_numpy(array).min()) < 0:
+        raise ValueError(f"{name} holds counts and must not be negative; got {int(to_numpy(array).min())}")
+    return array
 
 
 # ── Gaussians ───────────────────────────────────────────────────────────────────────────────
