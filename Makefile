@@ -1,0 +1,42 @@
+# Each target does all of its own set-up: Python 3.11 or newer with pip, and make, are enough.
+PYTHON ?= python3
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint clean
+
+help:
+	@echo "make demo   compare two made samples and write demo-report.html"
+	@echo "make test   run the tests"
+	@echo "make lint   ruff and mypy"
+	@echo "make clean  remove what these made"
+
+demo: $(VENV)/.installed
+	$(VENV)/bin/divergences demo
+
+test: $(VENV)/.installed
+	$(VENV)/bin/python -m pytest -q
+
+lint: $(VENV)/.lint-installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+clean:
+	rm -rf $(VENV) build dist demo-report.html .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# Some distributions ship Python without ensurepip: there the system's pip fills the environment.
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV) || \
+	{ $(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $(VENV) install pip; }
+
+# The stamps are written last, so an interrupted installation is taken up again; an edit of
+# pyproject.toml or constraints.txt makes them stale. (The interpreter is order-only: its date means nothing.)
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -e ".[test]"
+	@touch $@
+
+$(VENV)/.lint-installed: $(VENV)/.installed
+	$(PIP) -e ".[test,dev]"
+	@touch $@
