@@ -73,15 +73,18 @@ def widened(array: Array) -> tuple[Array, Any]:
         returned = torch.float64 if array.dtype == torch.float64 else torch.float32
         computed = torch.float32 if array.device.type == "mps" else torch.float64
         return array.to(computed), returned
-    returned = np.float32 if array.dtype == np.float32 else np.float64
+    single = array.dtype.newbyteorder("=") == np.float32  # big-endian float32 is float32 too
+    returned = np.float32 if single else np.float64
     return np.asarray(array, dtype=np.float64), returned
 
 
 def to_numpy(array: Array) -> np.ndarray:
     """The values as a NumPy array, cut from any autograd graph."""
-    if is_torch(array):
-        return array.detach().cpu().numpy()
-    return np.asarray(array)
+    if not is_torch(array):
+        return np.asarray(array)
+    torch = sys.modules["torch"]
+    plain = array.detach().cpu().resolve_neg()
+    return (plain.float() if plain.dtype == torch.bfloat16 else plain).numpy()  # NumPy has no bfloat16
 
 
 def from_numpy(values: Any, like: Array) -> Array:

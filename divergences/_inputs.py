@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import numbers
 import operator
 import sys
 import warnings
@@ -58,7 +59,7 @@ def warn(message: str) -> None:
     frame, depth = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("divergences."):
         frame, depth = frame.f_back, depth + 1
-    warnings.warn(message, DivergenceWarning, stacklevel=depth - 1)
+    warnings.warn(message, DivergenceWarning, stacklevel=depth)
 
 
 # ── the pair ────────────────────────────────────────────────────────────────────────────────
@@ -110,10 +111,13 @@ class Pair:
         A value that the caller's dtype cannot hold is refused, never returned as inf or 0.
         """
         value = self.xp.asarray(value)
-        exponent = round(degree * math.log2(self.scale))
-        half = exponent // 2  # in two steps: the whole factor may itself overflow
+        exponent = degree * math.log2(self.scale)
+        whole = math.floor(exponent)
+        restored = value * 2.0 ** (exponent - whole)  # exactly value where degree is an integer
         with np.errstate(over="ignore", under="ignore"):
-            restored = value * math.ldexp(1.0, half) * math.ldexp(1.0, exponent - half)
+            while whole:  # in steps: the whole factor may itself overflow
+                step = max(-1000, min(1000, whole))
+                restored, whole = restored * 2.0**step, whole - step
         out = scalar(restored, self.dtype)
         before, after = float(detached(value)), float(detached(out))
         if math.isfinite(before) and before != 0 and (not math.isfinite(after) or after == 0):
@@ -183,7 +187,8 @@ def _frame(xp: Namespace, x: Array, y: Array) -> tuple[Array, float]:
     low = xp.minimum(xp.min(x, axis=0), xp.min(y, axis=0))
     high = xp.maximum(xp.max(x, axis=0), xp.max(y, axis=0))
     middle = low / 2 + high / 2
-    origin = xp.where(xp.abs(middle) > high - low, middle, 0.0)
+    shifted = xp.abs(middle) / 2 > high / 2 - low / 2  # halved: the spread itself may overflow
+    origin = xp.where(shifted, middle, 0.0)
     largest = float(xp.max(xp.maximum(xp.abs(low - origin), xp.abs(high - origin))))
     return origin, 2.0 ** (math.frexp(largest)[1] - 1) if largest > 0 else 1.0
 
@@ -193,7 +198,7 @@ def check_samples(value: Any, name: str, *, min_rows: int = 1) -> Array:
     array = _as_array(value, name)
     shape = tuple(array.shape)
     if len(shape) == 0:
-        raise ValueError(f"{name} must hold samples, one a row; got a single number. Pass [{value!r}]")
+        raise ValueError(f"{name} must hold samples, one a row; got a single number. Pass [{array.item()!r}]")
     if len(shape) > 2:
         raise ValueError(
             f"{name} must be (rows, features); got {len(shape)} axes, shape {shape}. "
@@ -201,12 +206,13 @@ def check_samples(value: Any, name: str, *, min_rows: int = 1) -> Array:
         )
     if 0 in shape:
         raise ValueError(f"{name} must not be empty; got shape {shape}")
-    if len(shape) == 1:
-        array = array.reshape(-1, 1)
     if shape[0] < min_rows:
-        raise ValueError(f"{name} must have at least {min_rows} rows for this measure; got {shape[0]}")
+        raise ValueError(
+            f"{name} must have at least {min_rows} rows for this measure; got {shape[0]}. Draw more samples"
+        )
     _finite(array, name, "drop or impute those rows")
-    return array
+    _exact(array, name)
+    return array.reshape(-1, 1) if len(shape) == 1 else array
 
 
 def check_weights(value: Any, samples: Array, name: str) -> tuple[Array, bool]:
@@ -221,6 +227,11 @@ def check_weights(value: Any, samples: Array, name: str) -> tuple[Array, bool]:
         raise TypeError(
             f"{name} is a torch tensor but the samples are NumPy; pass both in one library, "
             f"for example {name}.detach().numpy()"
+        )
+    elif is_torch(array) and array.device != samples.device:
+        raise ValueError(
+            f"{name} must be on the samples' device, {device_name(samples)}; got {device_name(array)}. "
+            f"Move it with .to({device_name(samples)!r})"
         )
     if tuple(array.shape) != (rows,):
         raise ValueError(
@@ -267,9 +278,11 @@ def check_pmf(value: Any, name: str) -> tuple[Array, Any]:
     if not is_floating(array):
         return check_masses(value, name)
     xp, single = namespace(array), str(array.dtype)
-    tolerance = 1e-3 if "16" in single else 1e-5 if "32" in single else 1e-8
+    # half precision: the rounding of the entries alone, 2⁻⁸ (bfloat16) or 2⁻¹¹ of the sum
+    tolerance = 5e-3 if "bfloat16" in single else 1e-3 if "16" in single else 1e-5 if "32" in single else 1e-8
     array, dtype = widened(array)
-    total = xp.sum(detached(array), axis=-1).reshape(-1)
+    with np.errstate(over="ignore"):  # a sum beyond float64 is inf, and refused as such
+        total = xp.sum(detached(array), axis=-1).reshape(-1)
     worst = float(total[int(xp.argmax(xp.abs(total - 1)))])
     if abs(worst - 1) > tolerance:
         raise ValueError(
@@ -326,25 +339,24 @@ def check_gaussian(mean: Any, cov: Any, name: str) -> tuple[Array, Array, Any]:
     _finite(mean, f"{name}_mean", "fit it on finite samples")
     _finite(cov, f"{name}_cov", "fit it on finite samples")
     xp = namespace(cov)
-    single = "32" in str(cov.dtype) or "16" in str(cov.dtype)
+    source = str(cov.dtype) if is_floating(cov) else "exact"
+    tolerance = 1e-2 if "16" in source else 1e-4 if "32" in source else 1e-9
     (mean, mean_dtype), (cov, cov_dtype) = widened(mean), widened(cov)
-    plain = detached(cov)
-    size = float(xp.max(xp.abs(plain)))
-    tolerance = (1e-4 if single else 1e-9) * size
+    size = float(xp.max(xp.abs(detached(cov)))) or 1.0
+    plain = detached(cov) / size  # in units of the largest entry, so that nothing overflows
     skew = float(xp.max(xp.abs(plain - plain.T)))
     if skew > tolerance:
         raise ValueError(
             f"{name}_cov must be symmetric; its entries differ from their mirror images by up to "
-            f"{skew:.3g}. Pass ({name}_cov + {name}_cov.T) / 2 if that is rounding"
+            f"{skew * size:.3g}. Pass ({name}_cov + {name}_cov.T) / 2 if that is rounding"
         )
-    if size > 0:
-        lowest = float(xp.min(xp.linalg.eigvalsh(plain / size))) * size
-        if lowest < -d * tolerance:
-            raise ValueError(
-                f"{name}_cov must be positive semi-definite; its lowest eigenvalue is {lowest:.3g}. "
-                "A covariance from divergences.gaussian.fit is"
-            )
-    return mean, (cov + cov.T) / 2, mean_dtype if mean_dtype == cov_dtype else xp.float64
+    lowest = float(xp.min(xp.linalg.eigvalsh(plain)))
+    if lowest < -d * tolerance:
+        raise ValueError(
+            f"{name}_cov must be positive semi-definite; its lowest eigenvalue is {lowest * size:.3g}. "
+            "A covariance from divergences.gaussian.fit is"
+        )
+    return mean, cov / 2 + cov.T / 2, mean_dtype if mean_dtype == cov_dtype else xp.float64
 
 
 # ── options ─────────────────────────────────────────────────────────────────────────────────
@@ -353,11 +365,13 @@ def check_gaussian(mean: Any, cov: Any, name: str) -> tuple[Array, Array, Any]:
 def check_positive(value: Any, name: str, *, minimum: float = 0.0, strict: bool = True) -> float:
     """A finite real number above (or, not strict, at least) ``minimum``."""
     try:
-        number = float(value)
+        if isinstance(value, (bool, np.bool_, str, bytes)):  # float() takes them
+            raise TypeError
+        number = float(detached(value))
+    except OverflowError:
+        number = math.inf
     except (TypeError, ValueError, RuntimeError):
         raise TypeError(f"{name} must be a number; got {type(value).__name__} {value!r}") from None
-    if isinstance(value, (bool, str)):
-        raise TypeError(f"{name} must be a number; got {value!r}")
     if not math.isfinite(number) or number < minimum or (strict and number == minimum):
         bound = f"above {minimum:g}" if strict else f"at least {minimum:g}"
         raise ValueError(f"{name} must be finite and {bound}; got {number:g}")
@@ -395,9 +409,10 @@ def check_rng(rng: Any) -> np.random.Generator:
         return rng
     if rng is None or (isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) and rng >= 0):
         return np.random.default_rng(rng)
-    raise TypeError(
-        f"rng must be None, a non-negative integer seed or a numpy.random.Generator; got {rng!r}"
-    )
+    raise TypeError(f"rng must be None, a non-negative integer seed or a numpy.random.Generator; got {rng!r}")
+
+
+KINDS = {"c": "complex numbers", "M": "datetimes", "m": "time differences", "V": "records"}
 
 
 # ── what every array goes through ───────────────────────────────────────────────────────────
@@ -420,24 +435,40 @@ def _as_array(value: Any, name: str) -> Array:
         raise TypeError(f"{name} must be an array of numbers; got {type(value).__name__}")
     try:
         array = np.asarray(value)
+        if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+            with np.errstate(over="ignore"):  # long double beyond float64 is inf, and refused as such
+                array = array.astype(np.float64)
     except (ValueError, TypeError) as error:
-        raise ValueError(
-            f"{name} must be a rectangular array of numbers; NumPy says: {error}"
-        ) from None
+        raise ValueError(f"{name} must be a rectangular array of numbers; NumPy says: {error}") from None
+    if array.dtype.kind == "O" and type(value).__module__.startswith("pandas"):
+        array = _plain_table(value, array)
     if array.dtype.kind == "O":
         raise TypeError(
             f"{name} must hold numbers; got dtype object (mixed types, missing values or rows of "
             f"unequal length). Convert it: np.asarray({name}, dtype=float)"
         )
     if array.dtype.kind not in "fiub":
-        kind = {"c": "complex numbers", "M": "datetimes", "m": "time differences"}.get(array.dtype.kind, "text")
+        kind = KINDS.get(array.dtype.kind, "text")
         raise TypeError(
             f"{name} must hold real numbers; got {kind} (dtype {array.dtype}). Convert or drop them"
         )
     return array
 
 
+def _plain_table(table: Any, array: np.ndarray) -> np.ndarray:
+    """The numbers of a pandas object whose nullable columns NumPy sees as objects."""
+    if all(isinstance(item, numbers.Real) for item in array.flat):
+        return np.asarray(table, dtype=np.float64)
+    return array
+
+
 def _checked_tensor(value: Array, name: str) -> Array:
+    if value.is_nested:
+        raise TypeError(f"{name} must be rectangular; got a nested tensor. Give every row the same length")
+    if value.is_meta:
+        raise TypeError(f"{name} has no values: it is on the device 'meta'. Load it first")
+    if value.is_floating_point() and value.dtype.itemsize < 2:
+        raise TypeError(f"{name} must hold real numbers; got dtype {value.dtype}. Pass {name}.float()")
     if value.layout != sys.modules["torch"].strided:
         raise TypeError(f"{name} must be a dense tensor; got layout {value.layout}. Pass {name}.to_dense()")
     if value.is_complex():
@@ -445,6 +476,20 @@ def _checked_tensor(value: Array, name: str) -> Array:
     if value.is_quantized:
         raise TypeError(f"{name} must not be quantized; pass {name}.dequantize()")
     return value
+
+
+def _exact(array: Array, name: str) -> None:
+    """Refuse integers that float64 cannot tell apart: their differences would be silently wrong."""
+    if is_floating(array) or array.dtype.itemsize < 8:
+        return
+    wide = widened(array)[0]
+    largest = float(namespace(wide).max(abs(wide)))
+    if largest >= 2.0**53:
+        kind = "double()" if is_torch(array) else "astype(float)"
+        raise ValueError(
+            f"{name} must hold integers below 2**53 in size; got {largest:.17g}. Subtract a common offset "
+            f"first, or accept the rounding with {name}.{kind}"
+        )
 
 
 def _finite(array: Array, name: str, mend: str) -> None:
@@ -480,4 +525,3 @@ def _device(array: Array) -> Any:
 
 def _dtype_name(dtype: Any) -> str:
     return str(dtype).removeprefix("torch.") if "torch" in str(dtype) else np.dtype(dtype).name
-

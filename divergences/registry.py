@@ -46,7 +46,7 @@ class Metric:
     interval: str | None = "bootstrap"
     cost: str = "n*m"
     reference: str = ""
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict, hash=False)
 
     def __call__(self, x: Any, y: Any, *args: Any, **options: Any) -> Any:
         return self.function(x, y, *args, **{**self.options, **options})
@@ -149,21 +149,25 @@ def parse(spec: str | Metric) -> Metric:
         raise TypeError(f"a metric is named by a string such as 'energy', got {type(spec).__name__}")
     try:
         tree = ast.parse(spec.strip(), mode="eval").body
-    except SyntaxError as error:
+    # null bytes are a ValueError, text too long or too deep the other two
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ValueError(
-            f"cannot read the metric {spec!r}: write it as a call, for example "
-            "'squared_mmd(bandwidth=1.0)'"
+            f"cannot read the metric {spec!r}: write it as a call, for example 'squared_mmd(bandwidth=1.0)'"
         ) from error
     call = tree if isinstance(tree, ast.Call) else ast.Call(func=tree, args=[], keywords=[])
     name = ast.unparse(call.func)
     if name not in METRICS:
         raise ValueError(
-            f"unknown metric {name!r}{_did_you_mean(name, METRICS)}; "
-            "'divergences metrics' lists them all"
+            f"unknown metric {name!r}{_did_you_mean(name, METRICS)}; 'divergences metrics' lists them all"
         )
     if call.args:
         raise ValueError(f"options of {name} are given by name: {name}(option=value), got {spec!r}")
-    return METRICS[name].with_options(**dict(map(_literal, call.keywords)))
+    options: dict[str, Any] = {}
+    for key, value in map(_literal, call.keywords):
+        if key in options:  # ast, unlike the compiler, lets the second one win
+            raise ValueError(f"option {key} of {name} is given twice in {spec!r}")
+        options[key] = value
+    return METRICS[name].with_options(**options)
 
 
 def _literal(keyword: ast.keyword) -> tuple[str, Any]:
@@ -171,7 +175,7 @@ def _literal(keyword: ast.keyword) -> tuple[str, Any]:
         raise ValueError("options are given by name; '**' is not understood here")
     try:
         return keyword.arg, ast.literal_eval(keyword.value)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         text = ast.unparse(keyword.value)
         hint = f"; did you mean {keyword.arg}='{text}'?" if isinstance(keyword.value, ast.Name) else ""
         raise ValueError(f"option {keyword.arg}={text} is not a plain value{hint}") from error
