@@ -1,0 +1,227 @@
+"""Reports as one self-contained page: no script, nothing fetched, every user string escaped."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from divergences import plots
+from divergences.report import wording
+from divergences.report.style import CSS
+
+if TYPE_CHECKING:
+    from divergences.evaluate import Report, Row
+
+__all__ = ["notebook", "render"]
+
+# Even if a string slipped through unescaped, the page may neither run nor fetch anything.
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def render(
+    reports: Sequence[Report], *, title: str, introduction: str = "", words: Sequence[str] = ()
+) -> str:
+    """The whole page. Several reports: a comparison of them on top, then a section for each.
+
+    ``introduction`` is a paragraph under the title and ``words`` are sentences, one a bullet,
+    that say what was found; both are plain text.
+    """
+    if not reports:
+        raise ValueError("reports must hold at least one Report; got none")
+    alone = len(reports) == 1
+    labels = _labels(reports)
+    headings = ["Measures"] if alone else labels
+    parts = [
+        _paragraph(introduction),
+        _bullets(words),
+        "" if alone else _comparison(reports, labels),
+        *map(_section, reports, headings),
+    ]
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta name="color-scheme" content="light dark">
+<title>{escape(title)}</title>
+<style>{CSS}</style>
+</head>
+<body>
+<header><h1>{escape(title)}</h1></header>
+<main>
+{"".join(parts)}
+</main>
+<footer>{_footer(reports)}</footer>
+</body>
+</html>
+"""
+
+
+def notebook(report: Report) -> str:
+    """The table alone, in the notebook's own style."""
+    head = "".join(f"<th>{name}</th>" for name in ("metric", "value", "", "better", "seconds", "notes"))
+    body = "".join(
+        f"<tr><td><code>{escape(row.metric)}</code></td><td>{escape(wording.outcome(row))}</td>"
+        f"<td>{escape(wording.uncertainty(row))}</td><td>{wording.DIRECTIONS[row.better]}</td>"
+        f"<td>{escape(wording.seconds(row.seconds))}</td><td style='text-align:left'>{_notes(row)}</td></tr>"
+        for row in report.rows
+    )
+    caption = escape(wording.size(report))
+    return f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+# ── one report ──────────────────────────────────────────────────────────────────────────────
+
+
+def _section(report: Report, heading: str) -> str:
+    drawings = "\n".join(_figure(picture) for picture in plots.pictures(report))
+    return f"""
+<section>
+<h2>{escape(heading)}</h2>
+{_facts(report)}
+{_table(report)}
+<div class="pictures">
+{drawings}
+</div>
+</section>
+"""
+
+
+def _facts(report: Report) -> str:
+    x, y = (escape(name) for name in report.names)
+    facts = {
+        "reference": f'<span class="x">{x}</span> {wording.count(report.n)} rows',
+        "model": f'<span class="y">{y}</span> {wording.count(report.m)} rows',
+        "features": wording.count(report.d),
+        "date": f'<time datetime="{escape(report.created)}">{escape(report.created[:10])}</time>',
+        "took": f"{wording.seconds(report.seconds)} s",
+        "seed": str(report.seed),
+    }
+    items = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items())
+    return f'<dl class="facts">{items}</dl>'
+
+
+def _table(report: Report) -> str:
+    rows = "\n".join(_measure(row) for row in report.rows)
+    return f"""<table class="measures">
+<thead><tr><th scope="col">metric</th><th scope="col" class="number">value</th>
+<th scope="col">better</th><th scope="col">what it tells</th>
+<th scope="col" class="number time">seconds</th></tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>"""
+
+
+def _measure(row: Row) -> str:
+    convention = ""
+    if row.convention:
+        convention = f"<details><summary>convention</summary>{escape(row.convention)}</details>"
+    return (
+        f'<tr><th scope="row"><code>{escape(row.metric)}</code></th>'
+        f'<td class="number">{_value(row)}</td>'
+        f'<td class="better">{wording.DIRECTIONS[row.better]}</td>'
+        f'<td class="told">{escape(row.meaning)}{_notes(row)}{convention}</td>'
+        f'<td class="number time">{escape(wording.seconds(row.seconds))}</td></tr>'
+    )
+
+
+def _value(row: Row) -> str:
+    kind = {"failed": "failed", "left out": "left"}.get(row.status, "")
+    main = f'<b class="{kind}">{escape(wording.outcome(row))}</b>'
+    extra = escape(wording.uncertainty(row))
+    return main + (f"<small>{extra}</small>" if extra else "")
+
+
+def _notes(row: Row) -> str:
+    notes = "".join(f'<p class="note warned">⚠ {escape(text)}</p>' for text in row.warnings)
+    if row.error:
+        kind = "failed" if row.status == "failed" else "left"
+        notes += f'<p class="note {kind}">{escape(row.error)}</p>'
+    return notes
+
+
+def _figure(picture: plots.Picture) -> str:
+    drawing = ""
+    if picture.figure is not None:
+        drawing = f'<img alt="{escape(picture.alt)}" src="{picture.uri()}">'
+    return (
+        f"<figure><h3>{escape(picture.title)}</h3>{drawing}"
+        f"<figcaption>{escape(picture.caption)}</figcaption></figure>"
+    )
+
+
+# ── several reports ─────────────────────────────────────────────────────────────────────────
+
+
+def _labels(reports: Sequence[Report]) -> list[str]:
+    """A heading for each report: the model's name, with more only where that is not enough."""
+    models = [report.names[1] for report in reports]
+    if len(set(models)) == len(models):
+        return models
+    pairs = [f"{report.names[0]} and {report.names[1]}" for report in reports]
+    if len(set(pairs)) == len(pairs):
+        return pairs
+    return [f"{pair} ({number})" for number, pair in enumerate(pairs, start=1)]
+
+
+def _comparison(reports: Sequence[Report], labels: Sequence[str]) -> str:
+    metrics = list(dict.fromkeys(row.metric for report in reports for row in report.rows))
+    head = "".join(f'<th scope="col" class="number">{escape(label)}</th>' for label in labels)
+    body = []
+    for name in metrics:
+        rows = [next((row for row in report.rows if row.metric == name), None) for report in reports]
+        best = _best(rows)
+        better = next(row.better for row in rows if row is not None)
+        cells = "".join(_compared(row, row is not None and row.value == best) for row in rows)
+        body.append(
+            f'<tr><th scope="row"><code>{escape(name)}</code></th>'
+            f'<td class="better">{wording.DIRECTIONS[better]}</td>{cells}</tr>'
+        )
+    return f"""
+<section>
+<h2>Side by side</h2>
+<div class="scroll"><table>
+<thead><tr><th scope="col">metric</th><th scope="col">better</th>{head}</tr></thead>
+<tbody>{"".join(body)}</tbody>
+</table></div>
+<p class="soft">The best value of each row is marked. A lead within the sampling error is not a lead.</p>
+</section>
+"""
+
+
+def _best(rows: Sequence[Row | None]) -> float | None:
+    """The best of at least two values that differ, where one direction is better."""
+    rows = [row for row in rows if row is not None]
+    values = [row.value for row in rows if row.value is not None and not math.isnan(row.value)]
+    if len(set(values)) < 2 or rows[0].better == "none":
+        return None
+    return min(values) if rows[0].better == "lower" else max(values)
+
+
+def _compared(row: Row | None, best: bool) -> str:
+    if row is None:
+        return '<td class="number"><span class="left">–</span></td>'
+    if best and row.value is not None:
+        return f'<td class="number"><b class="best">{escape(wording.outcome(row))}</b></td>'
+    return f'<td class="number">{_value(row)}</td>'
+
+
+# ── small pieces ────────────────────────────────────────────────────────────────────────────
+
+
+def _paragraph(text: str) -> str:
+    return f"<p>{escape(text)}</p>" if text else ""
+
+
+def _bullets(words: Sequence[str]) -> str:
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in words)
+    return f"<ul>{items}</ul>" if items else ""
+
+
+def _footer(reports: Sequence[Report]) -> str:
+    used = list(dict.fromkeys(wording.versions(report) for report in reports))
+    return f"Computed with {escape('; '.join(used))}."

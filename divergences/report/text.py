@@ -1,0 +1,103 @@
+"""A report as a fixed-width table and as GitHub markdown."""
+
+from __future__ import annotations
+
+import html
+import io
+import shutil
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from divergences.report import wording
+
+if TYPE_CHECKING:
+    from divergences.evaluate import Report, Row
+
+__all__ = ["markdown", "table"]
+
+ROOM_FOR_MEANING = 100  # columns; below this the table keeps to the numbers
+STATUS_STYLES = {"ok": "", "failed": "red", "left out": "dim"}
+
+
+def table(report: Report, *, width: int | None = None, color: bool = False) -> str:
+    """A table to read in a terminal; warnings and failures follow as numbered notes."""
+    from rich.console import Console
+    from rich.text import Text
+
+    columns = width or max(60, min(shutil.get_terminal_size((100, 24)).columns, 140))
+    out = io.StringIO()
+    console = Console(
+        file=out, width=columns, force_terminal=color, color_system="standard" if color else None,
+        highlight=False, markup=False, emoji=False, legacy_windows=False,
+    )  # fmt: skip
+    marks, notes = _notes(report)
+    console.print(Text(wording.size(report)))
+    console.print(_grid(report, marks, with_meaning=columns >= ROOM_FOR_MEANING))
+    for number, note in enumerate(notes, start=1):
+        console.print(Text(f"[{number}] {note}"), soft_wrap=False)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def _grid(report: Report, marks: list[str], *, with_meaning: bool):
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    grid.add_column("metric", overflow="fold")
+    grid.add_column("value", justify="right", no_wrap=True)
+    grid.add_column("", no_wrap=True)
+    grid.add_column("better", no_wrap=True)
+    grid.add_column("seconds", justify="right", no_wrap=True)
+    if with_meaning:
+        grid.add_column("what it tells", ratio=1)
+    for row, mark in zip(report.rows, marks, strict=True):
+        style = STATUS_STYLES[row.status]
+        after = " ".join(filter(None, [wording.uncertainty(row), mark]))
+        better = wording.DIRECTIONS[row.better]
+        cells = [row.metric, wording.outcome(row), after, better, wording.seconds(row.seconds)]
+        if with_meaning:
+            cells.append(row.meaning)
+        grid.add_row(*(Text(cell, style=style) for cell in cells))
+    return grid
+
+
+def _notes(report: Report) -> tuple[list[str], list[str]]:
+    """A mark for each row, such as "[1][2]", and the notes they point at, each said once."""
+    numbers: dict[str, int] = {}
+    marks = []
+    for row in report.rows:
+        mine = [numbers.setdefault(note, len(numbers) + 1) for note in _remarks(row)]
+        marks.append("".join(f"[{number}]" for number in mine))
+    return marks, list(numbers)
+
+
+def _remarks(row: Row) -> Iterator[str]:
+    yield from row.warnings
+    if row.error:
+        yield row.error
+
+
+def markdown(report: Report) -> str:
+    """A GitHub table with a line about the samples above and the notes below."""
+    marks, notes = _notes(report)
+    lines = [
+        _escaped(wording.size(report)),
+        "",
+        "| metric | value | better | what it tells | seconds |",
+        "|:--|--:|:--|:--|--:|",
+    ]
+    for row, mark in zip(report.rows, marks, strict=True):
+        value = " ".join(filter(None, [wording.outcome(row), wording.uncertainty(row), mark]))
+        cells = [row.metric, value, wording.DIRECTIONS[row.better], row.meaning, wording.seconds(row.seconds)]
+        lines.append(f"| {' | '.join(map(_escaped, cells))} |")
+    lines += ["", *(f"- {_escaped(f'[{number}] {note}')}" for number, note in enumerate(notes, start=1))]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _escaped(text: str) -> str:
+    """Inert in a table cell: no markup, no new column, no new line."""
+    plain = html.escape(" ".join(text.split()), quote=False)
+    for special in "\\|*_`[]":
+        plain = plain.replace(special, "\\" + special)
+    return plain

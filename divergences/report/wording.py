@@ -1,0 +1,54 @@
+"""How numbers, directions and times are written, the same in every dress."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from divergences.evaluate import Report, Row
+
+__all__ = ["DIRECTIONS", "count", "number", "outcome", "seconds", "size", "uncertainty", "versions"]
+
+DIRECTIONS = {"lower": "↓ lower", "higher": "↑ higher", "none": "–"}
+
+
+def number(value: float) -> str:
+    """Six significant digits, never "-0"."""
+    if math.isnan(value):
+        return "nan"
+    return "0" if value == 0 else f"{value:.6g}"
+
+
+def seconds(value: float) -> str:
+    if value < 0.01:
+        return "<0.01"
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def count(value: int) -> str:
+    return f"{value:,}"
+
+
+def outcome(row: Row) -> str:
+    """The value, or what became of it."""
+    return row.status if row.value is None else number(row.value)
+
+
+def uncertainty(row: Row) -> str:
+    """What is known about the value's error: "± 0.01", "p = 0.03", or nothing."""
+    parts = []
+    if row.standard_error is not None:
+        parts.append(f"± {row.standard_error:.2g}")
+    if row.p_value is not None:
+        parts.append(f"p = {row.p_value:.2g}")
+    return ", ".join(parts)
+
+
+def size(report: Report) -> str:
+    x, y = report.names
+    return f"{x}: {count(report.n)} rows, {y}: {count(report.m)} rows, {count(report.d)} features"
+
+
+def versions(report: Report) -> str:
+    return ", ".join(f"{package} {version}" for package, version in report.versions.items())
