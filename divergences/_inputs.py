@@ -100,7 +100,7 @@ class Pair:
 
     def zero(self) -> Array:
         """The value 0, joined to the inputs' gradient (which is 0 there)."""
-        total = self.xp.asarray(0.0 * self.a[0])
+        total = 0.0 * self.a[0]
         if carries_gradient(self.x, self.y, self.a, self.b):
             total = total + 0.0 * (self.x.sum() + self.y.sum() + self.a.sum() + self.b.sum())
         return total
@@ -110,7 +110,7 @@ class Pair:
 
         A value that the caller's dtype cannot hold is refused, never returned as inf or 0.
         """
-        value = self.xp.asarray(value)
+        value = value if is_torch(value) else from_numpy(value, self.x)
         exponent = degree * math.log2(self.scale)
         whole = math.floor(exponent)
         restored = value * 2.0 ** (exponent - whole)  # exactly value where degree is an integer

@@ -33,10 +33,15 @@ __all__ = [
     "block_rows",
     "count_within",
     "distance_matrix",
+    "euclidean",
+    "gram_diagonal",
+    "gram_sums",
     "nearest",
     "paired_squared_distances",
+    "representative_rows",
     "row_logsumexp",
     "row_slices",
+    "self_sums",
     "squared_distances",
     "weighted_sums",
 ]
@@ -137,16 +142,73 @@ def weighted_sums(
     return totals
 
 
-def row_logsumexp(x: Array, y: Array, log_b: Array, rates: Sequence[float]) -> Array:
-    """log Σ_j exp(log_b_j − rate · ‖x_i − y_j‖²) for each rate: ``(len(rates), len(x))``."""
+def self_sums(x: Array, a: Array, functions: Sequence[Callable[[Array], Array]]) -> list[Array]:
+    """Σ_ij a_i a_j f(‖x_i − x_j‖²) for each f, visiting each unordered pair about once."""
+    x, _ = _centred(x, x)
+    xp = namespace(x)
+    totals: list[Any] = [0.0] * len(functions)
+
+    def one_block(rows: Array, columns: Array, weights: Array, others: Array) -> Array:
+        squared = squared_distances(rows, columns)
+        return xp.stack([weights @ (f(squared) @ others) for f in functions])
+
+    for part in row_slices(x.shape[0], x.shape[0]):
+        # columns left of the block were met as rows before, so those to its right count twice
+        twice = xp.concat([a[part], 2.0 * a[part.stop :]])
+        values = blockwise(one_block, x[part], x[part.start :], a[part], twice)
+        totals = [total + values[k] for k, total in enumerate(totals)]
+    return totals
+
+
+def gram_sums(x: Array, y: Array, a: Array, b: Array, gram: Callable[[Array, Array], Array]) -> Array:
+    """Σ_ij a_i b_j gram(x, y)_ij for a kernel that is not a function of distance."""
+
+    def one_block(rows: Array, columns: Array, weights: Array, others: Array) -> Array:
+        return weights @ (gram(rows, columns) @ others)
+
+    total: Any = 0.0
+    for part in row_slices(x.shape[0], y.shape[0]):
+        total = total + blockwise(one_block, x[part], y, a[part], b)
+    return total
+
+
+def gram_diagonal(x: Array, gram: Callable[[Array, Array], Array]) -> Array:
+    """gram(x_i, x_i) for each row, from small square blocks."""
+    xp, step = namespace(x), 64
+    blocks = [x[start : start + step] for start in range(0, x.shape[0], step)]
+    return xp.concat([xp.linalg.diagonal(gram(block, block)) for block in blocks])
+
+
+def representative_rows(x: np.ndarray, count: int) -> np.ndarray:
+    """Indices of at most ``count`` rows, spread over the sample; a choice free of row order."""
+    if len(x) <= count:
+        return np.arange(len(x))
+    key = x @ np.cos(np.arange(1.0, x.shape[1] + 1.0))  # a fixed direction, along no axis
+    order = np.argsort(key, kind="stable")
+    return order[np.linspace(0, len(x) - 1, count).round().astype(int)]
+
+
+def row_logsumexp(
+    x: Array, y: Array, log_b: Array, rates: Sequence[float], *, own: Array | None = None
+) -> Array:
+    """log Σ_j exp(log_b_j − rate · ‖x_i − y_j‖²) for each rate: ``(len(rates), len(x))``.
+
+    ``own[i]`` is the column that row i may not use (leave one out).
+    """
     x, y = _centred(x, y)
     xp = namespace(x)
 
-    def one_block(rows: Array, columns: Array, logs: Array) -> Array:
+    def one_block(rows: Array, columns: Array, logs: Array, left_out: Array | None = None) -> Array:
         squared = squared_distances(rows, columns)
+        if left_out is not None:
+            mask = xp.arange(columns.shape[0], device=left_out.device)[None, :] == left_out[:, None]
+            squared = xp.where(mask, xp.inf, squared)
         return xp.stack([logsumexp(xp, logs[None, :] - rate * squared) for rate in rates])
 
-    parts = [blockwise(one_block, x[part], y, log_b) for part in row_slices(x.shape[0], y.shape[0])]
+    parts = []
+    for part in row_slices(x.shape[0], y.shape[0]):
+        left_out = () if own is None else (own[part],)
+        parts.append(blockwise(one_block, x[part], y, log_b, *left_out))
     return xp.concat(parts, axis=1)
 
 

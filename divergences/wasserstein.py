@@ -1,0 +1,321 @@
+"""Wasserstein distances: exact (sorting in 1-D, linear programming in n-D) and sliced.
+
+``wasserstein`` returns W_p, the root taken. In one dimension the optimal plan couples quantiles;
+in several, the transport problem is solved by POT's network simplex and the answer is certified
+here by a feasible dual evaluated in float64. Gradients come from the plan and the potentials by
+the envelope theorem.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any
+
+import numpy as np
+
+from divergences._arrays import (
+    Array,
+    carries_gradient,
+    detached,
+    envelope,
+    from_numpy,
+    namespace,
+    safe_sqrt,
+    to_numpy,
+)
+from divergences._inputs import Pair, check_integer, check_pair, check_positive, check_rng, warn
+from divergences._pairwise import distance_matrix, paired_squared_distances, row_slices
+from divergences.registry import metric
+from divergences.results import Certificate
+
+__all__ = ["max_sliced_wasserstein", "sliced_wasserstein", "wasserstein"]
+
+BYTES_A_PAIR = 44  # the dense solver's memory, measured: 4.4 GB at 10,000 × 10,000
+CERTIFIED = 1e-6  # a duality gap above this, relative, is reported
+
+
+@metric(
+    on="samples", degree=1, cost="n^3", laws=("metric", "ipm", "translation invariant"),
+    meaning="the least average distance mass must travel to turn one set into the other",
+    reference="Villani 2009; Peyré & Cuturi 2019",
+)  # fmt: skip
+def wasserstein(x: Any, y: Any, *, p: float = 1, x_weights: Any = None, y_weights: Any = None) -> Any:
+    """Wasserstein distance W_p = (min E|X−Y|^p)^(1/p), the root taken, in the data's unit, in [0, ∞).
+
+    ``x`` (n, d), ``y`` (m, d), n ≠ m and weights welcome; Euclidean ground distance; any finite
+    p ≥ 1. Exact between the two empirical distributions: by sorting in one dimension
+    (O(n log n)), by optimal transport otherwise (n·m memory: about 44 bytes a pair, and roughly
+    cubic time; ``sliced_wasserstein`` needs neither). A DivergenceWarning says so should the
+    solver's duality gap exceed 1e-6 of the cost.
+
+    POT's ``emd2`` and ``wasserstein_1d`` return W_p^p. Even for P = Q the value is positive at
+    finite n, of order n^(−1/d). Differentiable in torch in points and weights (a subgradient at
+    ties, 0 where points coincide).
+
+    >>> float(wasserstein([0.0, 1.0], [5.0, 6.0]))
+    5.0
+    >>> round(float(wasserstein([[0.0, 0.0]], [[3.0, 4.0]], p=2)), 12)
+    5.0
+    """
+    p = check_positive(p, "p", minimum=1.0, strict=False)
+    pair = check_pair(x, y, x_weights, y_weights)
+    if pair.same:
+        return pair.result(pair.zero(), degree=1)
+    if pair.d == 1:
+        return pair.result(_by_sorting(pair, p), degree=1)
+    return pair.result(_by_transport(pair, p), degree=1)
+
+
+# ── one dimension ───────────────────────────────────────────────────────────────────────────
+
+
+def _by_sorting(pair: Pair, p: float) -> Array:
+    xp = pair.xp
+    x_order, y_order = xp.argsort(detached(pair.x[:, 0])), xp.argsort(detached(pair.y[:, 0]))
+    xs, ys = xp.take(pair.x[:, 0], x_order), xp.take(pair.y[:, 0], y_order)
+    if pair.uniform and pair.n == pair.m:
+        return _root_mean_power(pair, xs - ys, None, p)
+    a, b = xp.take(pair.a, x_order), xp.take(pair.b, y_order)
+    rows, columns, mass = _couple_quantiles(xp, a, b)
+    return _root_mean_power(pair, xp.take(xs, rows) - xp.take(ys, columns), mass, p)
+
+
+def _couple_quantiles(xp: Any, a: Array, b: Array) -> tuple[Array, Array, Array]:
+    """The monotone coupling of two sorted samples: which rows meet, and with how much mass."""
+    a_levels, b_levels = xp.cumulative_sum(a), xp.cumulative_sum(b)
+    levels = xp.sort(xp.concat([a_levels, b_levels]))
+    mass = xp.concat([levels[:1], levels[1:] - levels[:-1]])
+    plain = detached(levels)
+    rows = xp.clip(xp.searchsorted(detached(a_levels), plain), 0, a.shape[0] - 1)
+    columns = xp.clip(xp.searchsorted(detached(b_levels), plain), 0, b.shape[0] - 1)
+    return rows, columns, mass
+
+
+def _root_mean_power(pair: Pair, gaps: Array, mass: Array | None, p: float) -> Array:
+    """(Σ mass · |gap|^p)^(1/p) along the first axis; the largest gap is factored out first."""
+    xp = pair.xp
+    sizes = xp.abs(gaps)
+    if p == 1:
+        return xp.mean(sizes, axis=0) if mass is None else xp.sum(mass * sizes, axis=0)
+    top = xp.max(detached(sizes), axis=0)
+    top = xp.where(top > 0, top, xp.ones_like(top))
+    powers = (sizes / top) ** p
+    mean = xp.mean(powers, axis=0) if mass is None else xp.sum(mass * powers, axis=0)
+    return top * _root(xp, mean, p)
+
+
+def _root(xp: Any, value: Array, p: float) -> Array:
+    if p == 2:
+        return safe_sqrt(xp, value)
+    positive = value > 0
+    return xp.where(positive, xp.where(positive, value, 1.0) ** (1.0 / p), 0.0)
+
+
+# ── several dimensions ──────────────────────────────────────────────────────────────────────
+
+
+def _by_transport(pair: Pair, p: float) -> Array:
+    xp = pair.xp
+    rows, columns, mass, (u, v), certificate = _solve(pair, p)
+    if certificate.gap > CERTIFIED * certificate.upper:
+        warn(
+            f"optimal transport stopped with a duality gap of {certificate.gap / certificate.upper:.2g} "
+            "relative: the value is an upper bound, off by at most that"
+        )
+    x, y = pair.x[from_numpy(rows, pair.x)], pair.y[from_numpy(columns, pair.x)]
+    squared = paired_squared_distances(x, y)
+    weights = from_numpy(mass, pair.x)
+    if not carries_gradient(pair.a, pair.b):
+        return _root_mean_power(pair, safe_sqrt(xp, squared), weights, p)
+    cost = xp.sum(weights * safe_sqrt(xp, squared) ** p)
+    # ∂cost/∂a is the potential; the part along 1 is fixed by Σa = 1 and drops out upstream
+    parts = [(pair.a, from_numpy(u, pair.x)), (pair.b, from_numpy(v, pair.x))]
+    return _root(xp, cost + envelope(0.0 * detached(cost), parts), p)
+
+
+def _solve(
+    pair: Pair, p: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray], Certificate]:
+    """The sparse optimal plan, feasible potentials, and the bounds they prove."""
+    _refuse_what_cannot_fit(pair.n, pair.m)
+    a, b = to_numpy(pair.a), to_numpy(pair.b)
+    cost = distance_matrix(pair.x, pair.y, p)
+    unit = cost.max() or 1.0  # the solver's tolerances are absolute
+    cost /= unit
+    plan, u, v = _network_simplex(a, b, cost)
+    rows, columns = np.nonzero(plan)
+    mass = plan[rows, columns]
+    v = np.min(cost - u[:, None], axis=0)  # c-transforms make the dual feasible
+    u = np.min(cost - v[None, :], axis=1)
+    certificate = Certificate(float(a @ u + b @ v), float(mass @ cost[rows, columns]))
+    return rows, columns, mass, (u * unit, v * unit), certificate
+
+
+def _network_simplex(a: np.ndarray, b: np.ndarray, cost: np.ndarray) -> tuple[np.ndarray, ...]:
+    from ot.lp import emd
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # our own certificate judges convergence
+        plan, log = emd(a, b, cost, numItermax=10**9, log=True)
+    return plan, np.asarray(log["u"]), np.asarray(log["v"])
+
+
+def _refuse_what_cannot_fit(n: int, m: int) -> None:
+    needed = BYTES_A_PAIR * n * m
+    try:
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not every system tells
+        return
+    if needed > there:
+        raise ValueError(
+            f"exact transport of {n:,} × {m:,} points needs about {needed / 1e9:.0f} GB; this machine has "
+            f"{there / 1e9:.0f} GB. Use sliced_wasserstein, or wasserstein on a subsample of x and y"
+        )
+
+
+# ── sliced ──────────────────────────────────────────────────────────────────────────────────
+
+
+@metric(
+    on="samples", degree=1, cost="n log n", laws=("metric", "translation invariant"),
+    meaning="Wasserstein distance averaged over one-dimensional shadows of the two sets",
+    reference="Rabin et al. 2011; Bonneel et al. 2015",
+)  # fmt: skip
+def sliced_wasserstein(
+    x: Any,
+    y: Any,
+    *,
+    p: float = 2,
+    n_projections: int = 128,
+    x_weights: Any = None,
+    y_weights: Any = None,
+    rng: Any = None,
+) -> Any:
+    """Sliced Wasserstein (mean over directions of W_p^p)^(1/p), the root taken, in [0, ∞).
+
+    Directions are uniform on the sphere, drawn once from ``rng`` (seed, Generator or None) and
+    used for both sides: the same seed gives the same number. O(L(nd + n log n)) time and memory
+    flat in L = ``n_projections``. The Monte-Carlo error falls as 1/√L. SW_2 ≤ W_2/√d; in 1-D it
+    is W_p itself. Differentiable in torch (Bonneel et al. 2015, eq. 9).
+
+    >>> round(float(sliced_wasserstein([0.0], [3.0], rng=0)), 12)
+    3.0
+    """
+    p = check_positive(p, "p", minimum=1.0, strict=False)
+    count = check_integer(n_projections, "n_projections")
+    rng = check_rng(rng)
+    pair = check_pair(x, y, x_weights, y_weights)
+    if pair.same:
+        return pair.result(pair.zero(), degree=1)
+    if pair.d == 1:
+        return pair.result(_by_sorting(pair, p), degree=1)
+    directions = _directions(rng, count, pair.d)
+    distances = _along_directions(pair, directions, p)
+    return pair.result(_root_mean_power(pair, distances, None, p), degree=1)
+
+
+@metric(
+    on="samples", degree=1, cost="n log n", laws=("metric", "translation invariant"),
+    meaning="Wasserstein distance along the one direction that tells the sets apart best",
+    reference="Deshpande et al. 2019",
+)  # fmt: skip
+def max_sliced_wasserstein(
+    x: Any,
+    y: Any,
+    *,
+    p: float = 2,
+    n_projections: int = 128,
+    x_weights: Any = None,
+    y_weights: Any = None,
+    rng: Any = None,
+) -> Any:
+    """Max-sliced Wasserstein max_θ W_p(⟨θ,x⟩, ⟨θ,y⟩), the root taken, in the data's unit, in [0, ∞).
+
+    The maximum over the sphere is not concave: the best of ``n_projections`` random directions
+    and the difference of means is improved by subgradient ascent until it stops rising, so the
+    value is a lower bound of the supremum, attained by a real direction. Differentiable in
+    torch at that direction (envelope theorem) (Deshpande et al. 2019, §3).
+
+    >>> round(float(max_sliced_wasserstein([[0.0, 0.0]], [[3.0, 4.0]], rng=0)), 9)
+    5.0
+    """
+    p = check_positive(p, "p", minimum=1.0, strict=False)
+    count = check_integer(n_projections, "n_projections")
+    rng = check_rng(rng)
+    pair = check_pair(x, y, x_weights, y_weights)
+    if pair.same:
+        return pair.result(pair.zero(), degree=1)
+    if pair.d == 1:
+        return pair.result(_by_sorting(pair, p), degree=1)
+    best = _best_direction(pair, _directions(rng, count, pair.d), p)
+    return pair.result(_along_directions(pair, best[:, None], p)[0], degree=1)
+
+
+def _directions(rng: np.random.Generator, count: int, d: int) -> np.ndarray:
+    raw = rng.normal(size=(d, count))
+    return raw / np.linalg.norm(raw, axis=0)
+
+
+def _along_directions(pair: Pair, directions: np.ndarray, p: float) -> Array:
+    """W_p along each column of ``directions``, a block of them at a time: (L,)."""
+    blocks = []
+    for part in row_slices(directions.shape[1], 2 * (pair.n + pair.m)):
+        theta = from_numpy(directions[:, part], pair.x)
+        gaps, mass = _projected_gaps(pair, pair.x @ theta, pair.y @ theta)
+        blocks.append(_root_mean_power(pair, gaps, mass, p))
+    return pair.xp.concat(blocks)
+
+
+def _projected_gaps(pair: Pair, x: Array, y: Array) -> tuple[Array, Array | None]:
+    """Quantile differences of each column of projections, and the mass of each."""
+    xp = pair.xp
+    if pair.uniform:
+        xs, ys = xp.sort(x, axis=0), xp.sort(y, axis=0)
+        if pair.n == pair.m:
+            return xs - ys, None
+        rows, columns, mass = _couple_quantiles(xp, pair.a, pair.b)
+        return xp.take(xs, rows, axis=0) - xp.take(ys, columns, axis=0), mass[:, None]
+    gaps, masses = [], []
+    for k in range(x.shape[1]):
+        x_order, y_order = xp.argsort(detached(x[:, k])), xp.argsort(detached(y[:, k]))
+        rows, columns, mass = _couple_quantiles(xp, xp.take(pair.a, x_order), xp.take(pair.b, y_order))
+        gaps.append(x[:, k][x_order][rows] - y[:, k][y_order][columns])
+        masses.append(mass)
+    return xp.stack(gaps, axis=1), xp.stack(masses, axis=1)
+
+
+def _best_direction(pair: Pair, directions: np.ndarray, p: float) -> np.ndarray:
+    """The best direction found from the best few starts, by fixed steps θ ← ∇/|∇| while it rises."""
+    x, y, a, b = (to_numpy(v) for v in (pair.x, pair.y, pair.a, pair.b))
+    plain = Pair(
+        x=x, y=y, a=a, b=b, xp=namespace(x), dtype=np.float64, origin=to_numpy(pair.origin),
+        scale=pair.scale, uniform=pair.uniform, same=pair.same,
+    )  # fmt: skip
+    shift = a @ x - b @ y
+    if np.linalg.norm(shift) > 0:
+        directions = np.concatenate([shift[:, None] / np.linalg.norm(shift), directions], axis=1)
+    values = _along_directions(plain, directions, p)
+    starts = directions[:, np.argsort(values)[::-1][:4]]
+    best, best_value = starts[:, 0], -np.inf
+    for theta in starts.T:
+        value = -np.inf
+        for _ in range(100):
+            new_value, gradient = _power_and_gradient(plain, theta, p)
+            if new_value > best_value:
+                best, best_value = theta, new_value
+            norm = np.linalg.norm(gradient)
+            if new_value <= value * (1 + 1e-12) or norm == 0:
+                break
+            value, theta = new_value, gradient / norm
+    return best
+
+
+def _power_and_gradient(pair: Pair, theta: np.ndarray, p: float) -> tuple[float, np.ndarray]:
+    """W_p^p along θ and its gradient in θ with the coupling held fixed."""
+    x_order, y_order = np.argsort(pair.x @ theta), np.argsort(pair.y @ theta)
+    rows, columns, mass = _couple_quantiles(pair.xp, pair.a[x_order], pair.b[y_order])
+    steps = pair.x[x_order[rows]] - pair.y[y_order[columns]]
+    gaps = steps @ theta
+    slopes = p * np.sign(gaps) * np.abs(gaps) ** (p - 1) * mass
+    return float(mass @ np.abs(gaps) ** p), slopes @ steps
