@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ class Picture:
     def svg(self) -> str:
         """The drawing as SVG that follows the reader's light or dark scheme."""
         out = io.StringIO()
-        with _style():
+        with _style(), _quiet():
             self.figure.savefig(out, format="svg", dpi=160, metadata={"Date": None, "Creator": None})
         drawing = out.getvalue()
         drawing = drawing[drawing.index("<svg") :].replace(INK, "currentColor")
@@ -103,7 +104,8 @@ def pictures(report: Report) -> list[Picture]:
     drawn = []
     for title, draw in drawers:
         try:
-            drawn.append(draw(report))
+            with _quiet():
+                drawn.append(draw(report))
         except Exception as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             drawn.append(Picture(title, f"This picture could not be drawn. {reason}", ""))
@@ -118,7 +120,7 @@ def distribution(report: Report) -> Picture:
     (x, y), (a, b) = _columns(report), _weights(report)
     with _canvas(2, columns=2, height=2.6) as (figure, axes):
         _histograms(axes[0], x[:, 0], y[:, 0], a, b)
-        axes[0].set_title("density")
+        axes[0].set_title("share of rows in each bin")
         for values, weights, color, dash in zip((x, y), (a, b), COLORS, ("-", "--"), strict=True):
             order = np.argsort(values[:, 0])
             heights = np.cumsum(weights[order]) / weights.sum()
@@ -198,10 +200,11 @@ def neighbor_distances(report: Report) -> Picture:
     within = np.linalg.norm(x - x[nearest(x, x, 1, exclude_self=True)[:, 0]], axis=1)
     x_name, y_name = report.names
     with _canvas(1, columns=1, height=2.9) as (figure, axes):
-        _histograms(axes[0], within, to_x, np.ones(len(within)), np.ones(len(to_x)))
+        log = _spans_decades(np.concatenate([within, to_x]))
+        _histograms(axes[0], within, to_x, np.ones(len(within)), np.ones(len(to_x)), log=log)
         axes[0].set_xlabel(f"distance to the nearest row of {_shortened(x_name)}")
-        axes[0].set_ylabel("density")
-        _legend(figure, report, labels=(f"{x_name} to another {x_name}", f"{y_name} to {x_name}"))
+        axes[0].set_ylabel("share of rows")
+        _legend(figure, report, labels=(f"within {x_name}", f"{y_name} to {x_name}"))
     copies = int((to_x == 0).sum())
     copied = f"{copies} of the {len(to_x)} drawn rows of {y_name} are exact copies. " if copies else ""
     return Picture(
@@ -220,14 +223,21 @@ def parzen_curve(report: Report) -> Picture:
     y = _drawn(report)[1]
     held_out = None if report.validation is None else _subsample(report.validation, None)
     fitted = Parzen.fit(y, validation=held_out) if held_out is not None else Parzen.fit(y)
-    bandwidths, heights = (np.asarray(part, dtype=float) for part in fitted.curve)
+    curve: Any = fitted.curve  # always there after fit
+    bandwidths, heights = (np.asarray(part, dtype=float) for part in curve)
     order, chosen = np.argsort(bandwidths), float(fitted.bandwidth)
-    top = heights[np.isfinite(heights)].max()
+    top, last = heights[np.isfinite(heights)].max(), heights[order][-1]
+    floor = top - max(4 * (top - last), 1.0)  # towards σ = 0 the curve falls without end
     with _canvas(1, columns=1, height=2.9) as (figure, axes):
-        axes[0].plot(bandwidths[order], heights[order], color=COLORS[1], marker="o", markersize=3)
+        axes[0].plot(bandwidths[order], heights[order], color=COLORS[1])
         axes[0].axvline(chosen, color=INK, linewidth=0.9, linestyle=":")
+        axes[0].set_ylim(max(floor, heights.min()) - 0.05 * (top - floor), top + 0.08 * (top - floor))
         axes[0].annotate(
-            f"σ = {chosen:.3g}", (chosen, top), xytext=(6, -2), textcoords="offset points", va="bottom"
+            f"σ = {chosen:.3g}",
+            (chosen, 0.04),
+            xycoords=("data", "axes fraction"),
+            xytext=(5, 0),
+            textcoords="offset points",
         )
         axes[0].set_xscale("log")
         axes[0].set_xlabel("window width σ")
@@ -246,14 +256,13 @@ def parzen_curve(report: Report) -> Picture:
 def images(report: Report) -> Picture:
     """A few rows of each sample shown as images, both on the reference's scale of brightness."""
     x, y = _drawn(report, GRID_ROWS * GRID_COLUMNS)
+    shape: Any = report.image_shape  # ``pictures`` asks only where rows are images
     low, high = x.min(), x.max()  # one wild pixel of y must not grey out the rest
-    height = 0.35 + 2 * WIDTH * GRID_ROWS / GRID_COLUMNS * report.image_shape[0] / report.image_shape[1]
+    height = 0.35 + 2 * WIDTH * GRID_ROWS / GRID_COLUMNS * shape[0] / shape[1]
     with _canvas(2, columns=1, height=min(height, 8.0)) as (figure, axes):
         for axis, rows, name, color in zip(axes, (x, y), report.names, COLORS, strict=True):
             scaled = np.clip((rows - low) / (high - low if high > low else 1.0), 0, 1)
-            axis.imshow(
-                _mosaic(scaled, report.image_shape), cmap="gray", vmin=0, vmax=1, interpolation="nearest"
-            )
+            axis.imshow(_mosaic(scaled, shape), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             axis.set_title(_shortened(name), color=color, loc="left", fontweight="bold")
             axis.set_axis_off()
     x_name, y_name = report.names
@@ -267,6 +276,14 @@ def images(report: Report) -> Picture:
 
 
 # ── what they share ─────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What a measure warns of stands in the report's table; a font without a sign is no news."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextmanager
@@ -289,20 +306,31 @@ def _canvas(panels: int, *, columns: int, height: float) -> Iterator[tuple[Any, 
         yield figure, [figure.add_subplot(rows, columns, k + 1) for k in range(panels)]
 
 
-def _histograms(axis: Any, x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
-    """Both histograms on common edges, as densities; the end bins take what lies beyond them."""
+def _histograms(
+    axis: Any, x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray, *, log: bool = False
+) -> None:
+    """The share of each sample's weight in common bins; the end bins take what lies beyond them."""
     pooled = np.concatenate([x, y])
-    low, high = np.quantile(pooled, [0.001, 0.999])
+    low, high = np.quantile(pooled[pooled > 0] if log else pooled, [0.001, 0.999])
     if low == high:
         low, high = pooled.min(), pooled.max()
     if low == high:
         low, high = low - 0.5, high + 0.5
     bins = int(np.clip(np.sqrt(min(len(x), len(y))), 10, 50))
-    edges = np.linspace(low, high, bins + 1)
+    edges = np.geomspace(low, high, bins + 1) if log else np.linspace(low, high, bins + 1)
     for values, weights, color, dash in zip((x, y), (a, b), COLORS, ("-", "--"), strict=True):
-        shares, _ = np.histogram(np.clip(values, low, high), edges, weights=weights, density=True)
+        inside = np.clip(values, edges[0], edges[-1])
+        shares = np.histogram(inside, edges, weights=weights / weights.sum())[0]
         axis.stairs(shares, edges, fill=True, color=color, alpha=0.2)
         axis.stairs(shares, edges, color=color, linestyle=dash, linewidth=1.2)
+    if log:
+        axis.set_xscale("log")
+
+
+def _spans_decades(values: np.ndarray) -> bool:
+    """Whether a linear axis would squash most of these non-negative values into one bin."""
+    low, high = np.quantile(values, [0.1, 0.99])
+    return bool(0 < 30 * low < high)
 
 
 def _legend(
@@ -354,7 +382,7 @@ def _subsample(sample: np.ndarray, weights: np.ndarray | None, limit: int = POIN
         chosen = np.arange(rows) if rows <= limit else np.sort(rng.choice(rows, limit, replace=False))
     else:  # without replacement: a row drawn twice would look like a copy
         shares = np.asarray(weights, float) / np.sum(weights, dtype=float)
-        chosen = np.sort(rng.choice(rows, min(limit, np.count_nonzero(shares)), replace=False, p=shares))
+        chosen = np.sort(rng.choice(rows, min(limit, int(np.count_nonzero(shares))), replace=False, p=shares))
     return _matrix(sample[chosen])
 
 

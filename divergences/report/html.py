@@ -195,11 +195,11 @@ def _comparison(reports: Sequence[Report], labels: Sequence[str]) -> str:
 
 def _best(rows: Sequence[Row | None]) -> float | None:
     """The best of at least two values that differ, where one direction is better."""
-    rows = [row for row in rows if row is not None]
-    values = [row.value for row in rows if row.value is not None and not math.isnan(row.value)]
-    if len(set(values)) < 2 or rows[0].better == "none":
+    known = [row for row in rows if row is not None]
+    values = [row.value for row in known if row.value is not None and not math.isnan(row.value)]
+    if len(set(values)) < 2 or known[0].better == "none":
         return None
-    return min(values) if rows[0].better == "lower" else max(values)
+    return min(values) if known[0].better == "lower" else max(values)
 
 
 def _compared(row: Row | None, best: bool) -> str:

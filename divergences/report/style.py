@@ -61,7 +61,8 @@ small, .soft { color: var(--soft); font-size: .82rem; }
 .measures .time { padding-right: 0; }
 .pictures { columns: 2 26rem; column-gap: 1.25rem; margin-top: 1.5rem; }
 figure {
-  display: inline-block; width: 100%; break-inside: avoid; margin: 0 0 1.25rem; padding: 1rem; background: var(--card); border: 1px solid var(--line); border-radius: .6rem;
+  display: inline-block; width: 100%; break-inside: avoid; margin: 0 0 1.25rem; padding: 1rem;
+  background: var(--card); border: 1px solid var(--line); border-radius: .6rem;
 }
 figure img { display: block; width: 100%; height: auto; }
 figcaption { margin-top: .6rem; font-size: .85rem; color: var(--soft); overflow-wrap: anywhere; }
@@ -77,10 +78,13 @@ body > footer { color: var(--soft); font-size: .82rem; padding-top: 2rem; paddin
     padding: .7rem 0; border-bottom: 1px solid var(--line);
   }
   table.measures th, table.measures td { border: 0; padding: 0; max-width: none; width: auto; }
-  table.measures .told { grid-column: 1 / -1; padding: .2rem 0; }
-  table.measures .time { text-align: right; }
+  table.measures .number { padding: 0; }
+  table.measures .better { grid-area: 2 / 1; }
+  table.measures .time { grid-area: 2 / 2; }
+  table.measures .told { grid-area: 3 / 1 / 3 / -1; padding: .2rem 0; }
   table.measures .time::after { content: " s"; }
   table.measures .better, table.measures .time { color: var(--soft); font-size: .82rem; }
+  .scroll .better, .scroll thead th:nth-child(2) { display: none; }
   figure { padding: .7rem; }
 }
 """

@@ -6,7 +6,7 @@ import html
 import io
 import shutil
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from divergences.report import wording
 
@@ -38,7 +38,7 @@ def table(report: Report, *, width: int | None = None, color: bool = False) -> s
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
-def _grid(report: Report, marks: list[str], *, with_meaning: bool):
+def _grid(report: Report, marks: list[str], *, with_meaning: bool) -> Any:
     from rich import box
     from rich.table import Table
     from rich.text import Text
