@@ -699,3 +699,12 @@ def test_widened():
     for dtype in (torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.bool):
         wide, returned = widened(torch.zeros(2, dtype=dtype))
         assert (wide.dtype, returned) == (torch.float64, torch.float32)
+
+
+def test_to_numpy_takes_every_tensor():
+    for tensor in (
+        torch.tensor([-2.0], requires_grad=True),
+        torch.tensor([-2.0]).bfloat16(),
+        torch.conj(torch.tensor([1 + 2j])).imag,  # a view that only remembers its sign
+    ):
+        np.testing.assert_array_equal(to_numpy(tensor), [-2.0])
