@@ -7,7 +7,7 @@ PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --n
 .PHONY: help demo test lint clean
 
 help:
-	@echo "make demo   compare two made samples and write demo-report.html"
+	@echo "make demo   judge four models of handwritten digits, write demo-report.html"
 	@echo "make test   run the tests"
 	@echo "make lint   ruff and mypy"
 	@echo "make clean  remove what these made"
