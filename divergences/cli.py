@@ -1,0 +1,324 @@
+"""The command line: ``divergences compare``, ``metrics`` and ``demo``.
+
+No metric is named here; everything comes from METRICS. What the user can mend is one line on
+stderr and exit code 2. Everything but typer and rich is imported on use, so help comes at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from divergences.evaluate import Report
+    from divergences.readers import Data
+    from divergences.registry import Metric
+
+__all__ = ["app", "main"]
+
+# typer carries its own copy of click's exceptions and exports this one alone
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+
+app = typer.Typer(
+    name="divergences", help="How far apart are two sets of samples, and how sure are you?",
+    add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit: 0 done, 1 no metric succeeded, 2 refused."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # an arrow that the terminal's encoding lacks is no reason to fail
+            stream.reconfigure(errors="replace")
+    try:
+        command = typer.main.get_command(app)
+        given = None if arguments is None else list(arguments)
+        code = command.main(given, prog_name="divergences", standalone_mode=False)
+        sys.stdout.flush()
+    except UsageError as error:
+        _complain(error.format_message())
+        code = 2
+    except (typer.Abort, KeyboardInterrupt):
+        _complain("interrupted")
+        code = 130
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(f"divergences {version('divergences')}")
+        except PackageNotFoundError:
+            typer.echo("divergences, not installed")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _start(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+# ── compare ─────────────────────────────────────────────────────────────────────────────────
+
+
+@app.command()
+def compare(
+    real: Annotated[str, typer.Argument(metavar="REAL", help="The reference samples, x: a file, or - .")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The model's samples, y: a file, or - .")],
+    metric: Annotated[
+        list[str] | None,
+        typer.Option("-m", "--metric", metavar="SPEC", help="A metric, such as 'squared_mmd(bandwidth=1.0)'; "
+                     "may be repeated. Without it a set that covers moments, kernels, transport, densities, "
+                     "a classifier and neighbours."),
+    ] = None,
+    json_file: Annotated[
+        str | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON; - prints it.")
+    ] = None,
+    html: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write the report as one HTML page, with pictures.")
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as markdown.")] = False,
+    validation: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Real samples held out, to tune metrics on.")
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="INT", min=0, help="Repeats a run exactly.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no remarks.")] = False,
+) -> None:  # fmt: skip
+    """Measure how far the samples in MODEL lie from those in REAL.
+
+    Files: .npy; .npz, .pt, .pth (one array, or file.npz:key); .csv, .tsv, .parquet (numeric
+    columns, or file.csv:a,b); MNIST's idx, also gzipped; a folder of images of one size; - for
+    CSV from standard input. One row a sample. Rows are chosen by file.npy[0:1000].
+
+    Images are flattened; 8-bit ones are divided by 255, into [0, 1]. Other numbers are taken as
+    they are.
+
+    Exit code: 0 if at least one metric succeeded, 1 if none did, 2 if something was refused.
+    """
+    import divergences  # noqa: F401  fills METRICS
+    from divergences.evaluate import evaluate
+    from divergences.registry import parse
+
+    with _refusals():
+        metrics = [parse(spec) for spec in metric] if metric else None
+        outputs = [html, None if json_file == "-" else json_file]
+        _check_outputs(outputs, inputs=[real, model, validation])
+    x, y, held_out = _read_all(real, model, validation)
+    if not quiet:
+        _remark_on_scale(x, y)
+    names = _short_names(x.source, y.source)
+    with _refusals(f" (x is {names[0]}, y is {names[1]})"):
+        report = evaluate(
+            x.array, y.array, metrics, validation=held_out.array if held_out else None, rng=seed,
+            names=names, image_shape=x.image_shape or y.image_shape, progress=False if quiet else None,
+        )  # fmt: skip
+    _deliver(report, json_file, html, markdown)
+    raise typer.Exit(0 if any(row.status == "ok" for row in report.rows) else 1)
+
+
+def _read_all(real: str, model: str, validation: str | None) -> tuple[Data, Data, Data | None]:
+    from divergences.readers import read
+
+    given = [name for name in (real, model, validation) if name is not None]
+    if sum(name == "-" or name.startswith(("-:", "-[")) for name in given) > 1:
+        _fail("standard input (-) can be read only once; put one of the samples in a file")
+    with _refusals():
+        x, y = read(real), read(model)
+        held_out = None if validation is None else read(validation)
+        for other in filter(None, [y, held_out]):
+            if x.image_shape and other.image_shape and x.image_shape != other.image_shape:
+                raise ValueError(
+                    f"{x.source} holds images of {_size(x.image_shape)}, {other.source} of "
+                    f"{_size(other.image_shape)}; resize one of them"
+                )
+            if x.names and other.names and x.names != other.names and sorted(x.names) == sorted(other.names):
+                raise ValueError(
+                    f"{other.source} has the columns of {x.source} in another order; choose the same "
+                    f"for both, as in {other.source}:{','.join(x.names)}"
+                )
+    return x, y, held_out
+
+
+def _size(shape: Sequence[int]) -> str:
+    return " × ".join(map(str, shape))
+
+
+def _remark_on_scale(x: Data, y: Data) -> None:
+    """8-bit images beside a model's pixels in [0, 255] or [−1, 1]: right as asked, hardly as meant."""
+    if not (x.image_shape or y.image_shape):
+        return
+    (low, high), (other_low, other_high) = ((float(a.array.min()), float(a.array.max())) for a in (x, y))
+    span = max(high - low, 1e-300)
+    if other_low < low - span / 4 or other_high > high + span / 4:
+        _complain(
+            f"note: {x.source} lies in [{low:g}, {high:g}], {y.source} in [{other_low:g}, {other_high:g}]; "
+            "are both on one scale?"
+        )
+
+
+def _short_names(real: str, model: str) -> tuple[str, str]:
+    short = Path(real).name or real, Path(model).name or model
+    return (real, model) if short[0] == short[1] else short
+
+
+def _deliver(report: Report, json_file: str | None, html: str | None, markdown: bool) -> None:
+    """Files first: a report that is printed has been saved."""
+    with _refusals():
+        if html:
+            report.html(html)
+        if json_file and json_file != "-":
+            report.to_json(json_file)
+    if json_file == "-":
+        typer.echo(report.to_json())
+    elif markdown:
+        typer.echo(report.markdown(), nl=False)
+    else:
+        console = Console()
+        width = min(console.width, 160)
+        typer.echo(report.text(width=width, color=console.color_system is not None))
+
+
+# ── metrics ─────────────────────────────────────────────────────────────────────────────────
+
+
+@app.command()
+def metrics(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every field.")] = False,
+) -> None:
+    """List the metrics: what each takes, costs and means."""
+    import divergences  # noqa: F401  fills METRICS
+    from divergences.registry import METRICS
+
+    rows = [_described(METRICS[name]) for name in sorted(METRICS, key=lambda name: ("." in name, name))]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    titles = ("metric", "takes", "cost", "better", "gradient", "weights")
+    lines = [titles, *(_cells(row) for row in rows)]
+    widths = [max(len(line[k]) for line in lines) for k in range(len(titles))]
+    console = Console(highlight=False, markup=False, emoji=False)
+    for number, line in enumerate(lines):
+        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        console.print(text, style="bold" if number == 0 else "cyan", soft_wrap=True)
+        if number:
+            for part in textwrap.wrap(rows[number - 1]["convention"], min(console.width, 110) - 4):
+                console.print(f"    {part}", soft_wrap=True)
+    console.print("\nOptions are given as in a call: -m 'name(option=value)'. All fields: --json")
+
+
+def _described(metric: Metric) -> dict[str, object]:
+    return {
+        "name": metric.name,
+        "takes": metric.on,
+        "cost": metric.cost,
+        "better": metric.better,
+        "differentiable": metric.differentiable,
+        "weights": metric.weighted,
+        "convention": metric.convention,
+        "meaning": metric.meaning,
+        "options": [name for name in metric.keywords if name not in ("x_weights", "y_weights")],
+        "reference": metric.reference,
+    }
+
+
+def _cells(row: dict[str, object]) -> tuple[str, ...]:
+    flags = ("yes" if row[key] else "no" for key in ("differentiable", "weights"))
+    return (*(str(row[key]) for key in ("name", "takes", "cost", "better")), *flags)
+
+
+# ── demo ────────────────────────────────────────────────────────────────────────────────────
+
+
+@app.command()
+def demo(
+    html: Annotated[
+        str, typer.Option(metavar="FILE", help="Where the HTML report goes.")
+    ] = "demo-report.html",
+    json_file: Annotated[
+        str | None, typer.Option("--json", metavar="FILE", help="Write the reports as JSON.")
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="INT", min=0, help="Repeats a run exactly.")] = 0,
+) -> None:
+    """Judge four models of handwritten digits, in words too."""
+    import divergences  # noqa: F401  fills METRICS
+    from divergences.demo import run
+
+    with _refusals():
+        _check_outputs([json_file, html], inputs=[])
+        run(seed=seed, html=html, json_file=json_file)
+
+
+# ── refusals ────────────────────────────────────────────────────────────────────────────────
+
+
+def _complain(text: str) -> None:
+    """One line on stderr, whatever the message looked like."""
+    sys.stderr.write(f"divergences: {' '.join(text.split())}\n")
+
+
+def _fail(text: str) -> NoReturn:
+    _complain(text)
+    raise typer.Exit(2)
+
+
+@contextlib.contextmanager
+def _refusals(suffix: str = "") -> Iterator[None]:
+    """What the user can mend becomes one line and exit code 2."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}{suffix}")
+    except (ValueError, TypeError, ImportError) as error:
+        _fail(f"{error}{suffix}")
+    except MemoryError:
+        _fail(f"not enough memory; take fewer rows, as in file.npy[0:10000]{suffix}")
+
+
+def _check_outputs(outputs: Sequence[str | None], inputs: Sequence[str | None]) -> None:
+    """Refuse, before any long work, what could not be written or would overwrite the samples."""
+    seen: set[Path] = set()
+    for name in outputs:
+        if name is None:
+            continue
+        if name == "-":
+            raise ValueError("only 'compare --json -' prints its output; name a file")
+        target = Path(name).resolve()
+        if any(given and Path(given).exists() and target == Path(given).resolve() for given in inputs):
+            raise ValueError(f"{name}: would overwrite the samples; name another file")
+        if target in seen:
+            raise ValueError(f"{name}: two outputs cannot share one file")
+        seen.add(target)
+        if target.is_dir():
+            raise ValueError(f"{name}: is a folder; name a file in it")
+        if not target.parent.is_dir():
+            raise ValueError(f"{name}: there is no folder {target.parent}")
+        if not target.exists() or target.is_file():  # /dev/stdout needs no file beside it
+            try:
+                tempfile.TemporaryFile(dir=target.parent).close()
+            except OSError as error:
+                raise ValueError(f"{name}: cannot be written ({error.strerror or error})") from None
