@@ -36,6 +36,7 @@ __all__ = [
     "euclidean",
     "gram_diagonal",
     "gram_sums",
+    "kth_nearest",
     "nearest",
     "paired_squared_distances",
     "representative_rows",
@@ -233,6 +234,33 @@ def nearest(x: Array, y: Array, k: int, *, exclude_self: bool = False) -> np.nda
             squared[rows, rows + part.start] = xp.inf
         found.append(to_numpy(smallest(squared, k)[1]))
     return np.concatenate(found)
+
+
+def kth_nearest(x: Array, y: Array, k: int, *, exclude_self: bool = False) -> np.ndarray:
+    """Column index of the k-th nearest row of ``y`` for each row of ``x``; see ``nearest``."""
+    on_cpu = not is_torch(x) or x.device.type == "cpu"
+    if x.shape[1] == 1 and on_cpu:
+        plain_x, plain_y = to_numpy(x)[:, 0], to_numpy(y)[:, 0]
+        return _kth_on_line(plain_x, plain_y, k + 1 if exclude_self else k)  # self is always nearest
+    return nearest(x, y, k, exclude_self=exclude_self)[:, -1]
+
+
+def _kth_on_line(x: np.ndarray, y: np.ndarray, k: int) -> np.ndarray:
+    """In one dimension the k nearest are a window of the sorted y: bisect for where it starts."""
+    order = np.argsort(y, kind="stable")
+    ordered = y[order]
+    after = np.searchsorted(ordered, x)
+    low = np.clip(after - k, 0, len(y) - k)
+    high = np.clip(after, 0, len(y) - k)
+    while np.any(low < high):
+        middle = (low + high) // 2
+        # sliding the window right pays while its first point is farther than the next one after it
+        right = (low < high) & (x - ordered[middle] > ordered[np.minimum(middle + k, len(y) - 1)] - x)
+        low = np.where(right, middle + 1, low)
+        high = np.where(right, high, np.minimum(middle, high))
+    last = low + k - 1
+    farthest = np.where(x - ordered[low] > ordered[last] - x, low, last)
+    return order[farthest]
 
 
 def _nearest_by_tree(x: np.ndarray, y: np.ndarray, k: int, exclude_self: bool) -> np.ndarray:

@@ -193,13 +193,13 @@ def _mean_log_densities(pair: Pair, rows: Array, own: Array | None, widths: np.n
 
 
 def _fine_search(pair: Pair, rows: Array, own: Array | None) -> tuple[np.ndarray, np.ndarray]:
-    """24 widths over the whole sensible range, then two zooms about the best."""
+    """16 widths over the whole sensible range, then two zooms about the best (to about 1 %)."""
     low, high = _sensible_range(pair, rows, own)
-    widths = np.geomspace(low, high, 24)
+    widths = np.geomspace(low, high, 16)
     scores = _mean_log_densities(pair, rows, own, widths)
     for _ in range(2):
         best = int(np.argmax(scores))
-        around = np.geomspace(widths[max(best - 1, 0)], widths[min(best + 1, len(widths) - 1)], 12)[1:-1]
+        around = np.geomspace(widths[max(best - 1, 0)], widths[min(best + 1, len(widths) - 1)], 8)[1:-1]
         widths = np.concatenate([widths, around])
         scores = np.concatenate([scores, _mean_log_densities(pair, rows, own, around)])
         order = np.argsort(widths)
