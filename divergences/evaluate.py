@@ -60,6 +60,7 @@ class Row:
 
     ``metric`` is the spec that ``parse`` reads; a metric of several values has a row for each,
     named ``metric.field``. ``status`` is "ok", "failed" or "left out", and ``error`` says why.
+    ``warnings`` are to be heeded; ``notes`` only say how the value came about.
     """
 
     metric: str
@@ -73,6 +74,7 @@ class Row:
     p_value: float | None = None
     warnings: tuple[str, ...] = ()
     error: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,9 @@ class Report:
             "seed": self.seed,
             "versions": dict(self.versions),
             "image_shape": None if self.image_shape is None else list(self.image_shape),
-            "rows": [{**asdict(row), "warnings": list(row.warnings)} for row in self.rows],
+            "rows": [
+                {**asdict(row), "warnings": list(row.warnings), "notes": list(row.notes)} for row in self.rows
+            ],
         }
 
     def to_json(self, path: str | PathLike[str] | None = None, indent: int | None = 2) -> str:
@@ -322,14 +326,11 @@ def _rows(metric: Metric, data: _Data, too_much: str | None) -> list[Row]:
         except Exception as failure:
             error = " ".join(f"{type(failure).__name__}: {failure}".split())
     seconds = time.perf_counter() - started
-    texts = _distinct(_texts(caught))
+    texts = _texts(caught)
     if error is not None:
         return [_row(metric, status="failed", seconds=seconds, warnings=texts, error=error)]
-    return [
-        _row(metric, **{**value, "warnings": _distinct([*texts, *value.get("warnings", ())])},
-             seconds=seconds / len(values))
-        for value in values
-    ]  # fmt: skip
+    share = seconds / max(len(values), 1)  # several values of one metric came out of one computation
+    return [_row(metric, **value, warnings=texts, seconds=share) for value in values]
 
 
 def _row(metric: Metric, *, suffix: str = "", **known: Any) -> Row:
@@ -406,14 +407,14 @@ def _values(result: Any, suffix: str = "") -> Iterator[dict[str, Any]]:
             "suffix": suffix,
             "value": float(result.value),
             "standard_error": result.standard_error,
-            "warnings": result.notes,
+            "notes": result.notes,
         }
     elif isinstance(result, TestResult):
         yield {
             "suffix": suffix,
             "value": float(result.statistic),
             "p_value": float(result.p_value),
-            "warnings": result.notes,
+            "notes": result.notes,
         }
     elif isinstance(result, tuple) and hasattr(result, "_fields"):
         for name in result._fields:
@@ -434,15 +435,10 @@ def _said_of(result: Any, name: str) -> dict[str, str]:
     return {} if not text or text.startswith("Alias for field number") else {"meaning": text}
 
 
-def _texts(caught: Iterable[warnings.WarningMessage]) -> list[str]:
-    """Our own warnings are sentences already; others are named, so that they can be looked up."""
-    return [
-        str(w.message) if issubclass(w.category, DivergenceWarning) else f"{w.category.__name__}: {w.message}"
-        for w in caught
-    ]
-
-
-def _distinct(texts: Iterable[str]) -> tuple[str, ...]:
+def _texts(caught: Iterable[warnings.WarningMessage]) -> tuple[str, ...]:
+    """Each once. Our own are sentences already; others are named, so that they can be looked up."""
+    ours = ((issubclass(w.category, DivergenceWarning), w) for w in caught)
+    texts = (str(w.message) if own else f"{w.category.__name__}: {w.message}" for own, w in ours)
     return tuple(dict.fromkeys(texts))
 
 

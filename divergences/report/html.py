@@ -105,7 +105,7 @@ def _facts(report: Report) -> str:
 
 
 def _table(report: Report) -> str:
-    rows = "\n".join(_measure(row) for row in report.rows)
+    rows = "\n".join(map(_measure, report.rows, wording.meanings(report)))
     return f"""<table class="measures">
 <thead><tr><th scope="col">metric</th><th scope="col" class="number">value</th>
 <th scope="col">better</th><th scope="col">what it tells</th>
@@ -116,15 +116,15 @@ def _table(report: Report) -> str:
 </table>"""
 
 
-def _measure(row: Row) -> str:
+def _measure(row: Row, meaning: str) -> str:
     convention = ""
-    if row.convention:
+    if meaning and row.convention:
         convention = f"<details><summary>convention</summary>{escape(row.convention)}</details>"
     return (
         f'<tr><th scope="row"><code>{escape(row.metric)}</code></th>'
         f'<td class="number">{_value(row)}</td>'
         f'<td class="better">{wording.DIRECTIONS[row.better]}</td>'
-        f'<td class="told">{escape(row.meaning)}{_notes(row)}{convention}</td>'
+        f'<td class="told">{escape(meaning)}{_notes(row)}{convention}</td>'
         f'<td class="number time">{escape(wording.seconds(row.seconds))}</td></tr>'
     )
 
@@ -138,6 +138,7 @@ def _value(row: Row) -> str:
 
 def _notes(row: Row) -> str:
     notes = "".join(f'<p class="note warned">⚠ {escape(text)}</p>' for text in row.warnings)
+    notes += "".join(f'<p class="note left">{escape(text)}</p>' for text in row.notes)
     if row.error:
         kind = "failed" if row.status == "failed" else "left"
         notes += f'<p class="note {kind}">{escape(row.error)}</p>'

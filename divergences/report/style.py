@@ -46,7 +46,7 @@ thead .number { text-align: right; }
 .number small { display: block; }
 small, .soft { color: var(--soft); font-size: .82rem; }
 .better { white-space: nowrap; }
-.told { width: 46%; }
+.told { width: 54%; }
 .told details { font-size: .82rem; color: var(--soft); }
 .told summary { cursor: pointer; }
 .note { margin: .25rem 0 0; font-size: .85rem; max-width: none; overflow-wrap: anywhere; }

@@ -32,33 +32,32 @@ def table(report: Report, *, width: int | None = None, color: bool = False) -> s
     )  # fmt: skip
     marks, notes = _notes(report)
     console.print(Text(wording.size(report)))
-    console.print(_grid(report, marks, with_meaning=columns >= ROOM_FOR_MEANING))
+    console.print(_grid(report, marks, columns))
     for number, note in enumerate(notes, start=1):
         console.print(Text(f"[{number}] {note}"), soft_wrap=False)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
-def _grid(report: Report, marks: list[str], *, with_meaning: bool) -> Any:
+def _grid(report: Report, marks: list[str], columns: int) -> Any:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
+    with_meaning = columns >= ROOM_FOR_MEANING
+    longest = max((len(row.metric) for row in report.rows), default=0)
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    grid.add_column("metric", overflow="fold")
+    grid.add_column("metric", overflow="fold", min_width=min(longest, columns // 3))
     grid.add_column("value", justify="right", no_wrap=True)
     grid.add_column("", no_wrap=True)
     grid.add_column("better", no_wrap=True)
     grid.add_column("seconds", justify="right", no_wrap=True)
     if with_meaning:
         grid.add_column("what it tells", ratio=1)
-    for row, mark in zip(report.rows, marks, strict=True):
+    for row, mark, meaning in zip(report.rows, marks, wording.meanings(report), strict=True):
         style = STATUS_STYLES[row.status]
-        after = " ".join(filter(None, [wording.uncertainty(row), mark]))
-        better = wording.DIRECTIONS[row.better]
-        cells = [row.metric, wording.outcome(row), after, better, wording.seconds(row.seconds)]
-        if with_meaning:
-            cells.append(row.meaning)
-        grid.add_row(*(Text(cell, style=style) for cell in cells))
+        value = "\n".join(filter(None, [wording.outcome(row), wording.uncertainty(row)]))
+        cells = [row.metric, value, mark, wording.DIRECTIONS[row.better], wording.seconds(row.seconds)]
+        grid.add_row(*(Text(cell, style=style) for cell in [*cells, meaning][: len(grid.columns)]))
     return grid
 
 
@@ -74,6 +73,7 @@ def _notes(report: Report) -> tuple[list[str], list[str]]:
 
 def _remarks(row: Row) -> Iterator[str]:
     yield from row.warnings
+    yield from row.notes
     if row.error:
         yield row.error
 

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from divergences.evaluate import Report, Row
 
-__all__ = ["DIRECTIONS", "count", "number", "outcome", "seconds", "size", "uncertainty", "versions"]
+__all__ = [
+    "DIRECTIONS",
+    "count",
+    "meanings",
+    "number",
+    "outcome",
+    "seconds",
+    "size",
+    "uncertainty",
+    "versions",
+]
 
 DIRECTIONS = {"lower": "↓ lower", "higher": "↑ higher", "none": "–"}
 
@@ -43,6 +53,12 @@ def uncertainty(row: Row) -> str:
     if row.p_value is not None:
         parts.append(f"p = {row.p_value:.2g}")
     return ", ".join(parts)
+
+
+def meanings(report: Report) -> list[str]:
+    """What each row tells; empty where it would repeat the row above, as in a metric of several values."""
+    told = [row.meaning for row in report.rows]
+    return ["" if k and told[k - 1] == text else text for k, text in enumerate(told)]
 
 
 def size(report: Report) -> str:
