@@ -366,12 +366,13 @@ def _too_much(metric: Metric, data: _Data) -> str | None:
     if metric.name != "wasserstein" or data.d == 1 or data.pairs <= EXACT_TRANSPORT_PAIRS:
         return None
     n, m = len(data.x), len(data.y)
-    minutes = (data.pairs / EXACT_TRANSPORT_PAIRS) ** 1.4 / 30  # growth seen from 1,000² to 4,000² pairs
-    duration = f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.0f} h"
+    # memory and growth as seen from 1,000² to 4,000² pairs
+    seconds = 2 * (data.pairs / EXACT_TRANSPORT_PAIRS) ** 1.4
+    steps = ((90, 1, "s"), (5400, 60, "min"), (math.inf, 3600, "h"))
+    duration = next(f"{seconds / unit:.0f} {name}" for limit, unit, name in steps if seconds < limit)
     return (
-        f"exact transport of {n} × {m} pairs needs about {40e-9 * data.pairs:.2g} GB and "
-        f"{'1 min' if minutes < 1 else duration}; ask for it with metrics=['wasserstein'] or read "
-        "sliced_wasserstein"
+        f"exact transport of {n} × {m} pairs needs about {40e-9 * data.pairs:.2g} GB and {duration}; "
+        "ask for it with metrics=['wasserstein'] or read sliced_wasserstein"
     )
 
 
