@@ -14,7 +14,7 @@ import tempfile
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 # typer carries its own copy of click's exceptions and exports this one alone
-UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+UsageError: Any = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
     name="divergences", help="How far apart are two sets of samples, and how sure are you?",
@@ -179,8 +179,13 @@ def _remark_on_scale(x: Data, y: Data) -> None:
 
 
 def _short_names(real: str, model: str) -> tuple[str, str]:
-    short = Path(real).name or real, Path(model).name or model
-    return (real, model) if short[0] == short[1] else short
+    """The ends of the two paths, from as few folders as tell them apart."""
+    parts = Path(real).parts, Path(model).parts
+    for count in range(1, max(map(len, parts)) + 1):
+        short = tuple(str(Path(*each[-count:])) if each else "." for each in parts)
+        if short[0] != short[1]:
+            return short[0], short[1]
+    return real, model
 
 
 def _deliver(report: Report, json_file: str | None, html: str | None, markdown: bool) -> None:
@@ -217,13 +222,14 @@ def metrics(
         return
     titles = ("metric", "takes", "cost", "better", "gradient", "weights")
     lines = [titles, *(_cells(row) for row in rows)]
+    conventions = [str(row["convention"]).replace("``", "") for row in rows]  # no markup in a terminal
     widths = [max(len(line[k]) for line in lines) for k in range(len(titles))]
     console = Console(highlight=False, markup=False, emoji=False)
     for number, line in enumerate(lines):
         text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         console.print(text, style="bold" if number == 0 else "cyan", soft_wrap=True)
         if number:
-            for part in textwrap.wrap(rows[number - 1]["convention"], min(console.width, 110) - 4):
+            for part in textwrap.wrap(conventions[number - 1], min(console.width, 110) - 4):
                 console.print(f"    {part}", soft_wrap=True)
     console.print("\nOptions are given as in a call: -m 'name(option=value)'. All fields: --json")
 

@@ -246,11 +246,12 @@ def _about_agreement(reports: Sequence[Report]) -> str:
 
 
 def _about_the_classifier(reports: Sequence[Report]) -> str:
-    rows = _rows(reports, "classifier_two_sample")
-    rows = {m: row for m, row in rows.items() if row.value is not None and row.p_value is not None}
-    told = {m: f"{m} ({row.value:.2f}, p = {row.p_value:.2g})" for m, row in rows.items()}
-    seen = [told[m] for m, row in rows.items() if row.p_value < SIGNIFICANT]
-    unseen = [told[m] for m, row in rows.items() if row.p_value >= SIGNIFICANT]
+    seen: list[str] = []
+    unseen: list[str] = []
+    for model, row in _rows(reports, "classifier_two_sample").items():
+        if row.value is not None and row.p_value is not None:
+            told = f"{model} ({row.value:.2f}, p = {row.p_value:.2g})"
+            (seen if row.p_value < SIGNIFICANT else unseen).append(told)
     parts = []
     if seen:
         parts.append(f"A classifier tells from the reference: {_listed(seen)}")
@@ -332,7 +333,7 @@ def _about_estimates(reports: Sequence[Report]) -> str:
         return ""
     return (
         f"No divergence is below zero, yet the estimate is for {_listed(below)}: in {reports[0].d} "
-        "dimensions densities are hardly to be had from a thousand samples, so read these rows with care."
+        f"dimensions {reports[0].n} samples hardly make a density, so read these rows with care."
     )
 
 

@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -201,7 +201,7 @@ def _read_npy(path: Path, name: str, choice: str | None) -> _Table:
     with path.open("rb") as file:
         if file.read(6) != b"\x93NUMPY":
             raise ReadError(f"{name}: is not a .npy file")
-    mode = "r" if path.stat().st_size > MAP_BYTES else None
+    mode: Literal["r"] | None = "r" if path.stat().st_size > MAP_BYTES else None
     try:
         return _Table(np.load(path, mmap_mode=mode, allow_pickle=False))
     except (ValueError, EOFError, SyntaxError) as error:

@@ -111,6 +111,24 @@ def test_real_is_x_and_model_is_y(capsys, pair):
                       parzen_log_likelihood(model, real, bandwidth=0.5)]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("real", "model", "names"),
+    [
+        ("data/real.npy", "runs/model.npy", ["real.npy", "model.npy"]),
+        ("one/digits.npy", "two/digits.npy", ["one/digits.npy", "two/digits.npy"]),
+        ("one/digits.npy", "one/digits.npy", ["one/digits.npy", "one/digits.npy"]),
+        ("one/digits.npy[:3]", "one/digits.npy[3:]", ["digits.npy[:3]", "digits.npy[3:]"]),
+    ],
+)
+def test_names_are_as_short_as_tells_them_apart(capsys, tmp_path, monkeypatch, real, model, names):
+    monkeypatch.chdir(tmp_path)
+    for file in (real.split("[")[0], model.split("[")[0]):
+        Path(file).parent.mkdir(exist_ok=True)
+        np.save(file, np.arange(12.0).reshape(6, 2))
+    _, out, _ = call(capsys, "compare", real, model, "-m", "energy", "--json", "-")
+    assert json.loads(out)["names"] == names
+
+
 def test_a_seed_repeats_a_run(capsys, pair):
     def value(*more):
         _, out, _ = call(capsys, "compare", *pair, "-m", "sliced_wasserstein", "--json", "-", *more)
