@@ -263,7 +263,7 @@ def evaluate(
 
 def _chosen(metrics: str | Metric | Iterable[str | Metric] | None) -> list[Metric]:
     if metrics is None:
-        return [METRICS[name] for name in DEFAULT_METRICS if name in METRICS]
+        return [METRICS[name] for name in DEFAULT_METRICS]
     if isinstance(metrics, (str, Metric)):
         metrics = [metrics]
     chosen = [parse(spec) for spec in metrics]
