@@ -90,7 +90,7 @@ def test_js_over_its_whole_range(pair, expected):
 def test_js_tends_to_log_2_and_never_exceeds_it():
     for gap in (10.0, 19.0, 39.0, 41.0, 1e10, 1e200):
         assert 0.69314 < gaussian.js(0.0, 1.0, gap, 1.0) <= math.log(2)
-    for ratio in (1e8, 1e20, 1e100):
+    for ratio in (1e8, 1e20, 1e100, 1e145):
         assert gaussian.js(0.0, 1.0, 0.0, ratio**2) == pytest.approx(math.log(2), abs=1e-6)
 
 
@@ -260,6 +260,11 @@ def test_rank_deficient_in_many_dimensions(rng):
     assert gaussian.kl(zero, np.eye(60), zero, p) == math.inf  # Q singular, P not
     assert gaussian.kl(zero + 1.0, p, zero, p) == math.inf  # the means are off the subspace
     assert gaussian.hellinger(zero, p, zero, q) == 1
+
+
+def test_small_variances_are_not_rounded_away():
+    p, q, zero = np.diag([1.0, 1e-12]), np.diag([1.0, 4e-12]), np.zeros(2)
+    assert gaussian.wasserstein(zero, p, zero, q) == pytest.approx(1e-6, rel=1e-10, abs=0)
 
 
 def test_point_masses():
