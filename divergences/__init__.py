@@ -14,7 +14,7 @@ from divergences._inputs import DivergenceWarning
 from divergences.classifier import classifier_two_sample
 from divergences.density_ratio import chi2, f_divergence, hellinger, js, kl, renyi, reverse_kl, tv
 from divergences.evaluate import Report, evaluate
-from divergences.fdivergence import FDIVERGENCES, FDivergence, alpha_divergence
+from divergences.fdivergence import FDivergence
 from divergences.frechet import frechet
 from divergences.kernels import cramer, energy, kid, squared_mmd
 from divergences.neighbors import PrecisionRecall, precision_recall
@@ -24,7 +24,6 @@ from divergences.results import Certificate, Estimate, Interval, TestResult
 from divergences.wasserstein import max_sliced_wasserstein, sliced_wasserstein, wasserstein
 
 __all__ = [
-    "FDIVERGENCES",
     "METRICS",
     "Certificate",
     "DivergenceWarning",
@@ -36,7 +35,6 @@ __all__ = [
     "PrecisionRecall",
     "Report",
     "TestResult",
-    "alpha_divergence",
     "chi2",
     "classifier_two_sample",
     "cramer",

@@ -38,6 +38,9 @@ __all__ = [
 ]
 
 
+NEGLIGIBLE = -300.0  # an exponent this far below the largest adds nothing
+
+
 def is_torch(value: object) -> bool:
     """Whether ``value`` is a torch tensor; never imports torch to find out."""
     torch = sys.modules.get("torch")
@@ -134,11 +137,12 @@ def safe_sqrt(xp: Namespace, value: Array) -> Array:
 def logsumexp(xp: Namespace, value: Array, axis: int = -1) -> Array:
     """log Σ exp along ``axis``; −inf rows stay −inf without a NaN."""
     top = xp.max(detached(value), axis=axis, keepdims=True)
-    top = xp.where(xp.isfinite(top), top, 0.0)
-    total = xp.sum(xp.exp(value - top), axis=axis)
-    empty = total == 0
-    log = xp.log(xp.where(empty, 1.0, total))
-    return xp.where(empty, -xp.inf, log) + xp.squeeze(top, axis=axis)
+    empty = xp.squeeze(top == -xp.inf, axis=axis)
+    finite_top = xp.where(top == -xp.inf, 0.0, top)
+    shifted = value - finite_top
+    # e^−300 of the largest term changes no digit, and exp is several times slower as it underflows
+    total = xp.sum(xp.exp(xp.clip(shifted, NEGLIGIBLE, None)), axis=axis)
+    return xp.where(empty, -xp.inf, xp.log(total)) + xp.squeeze(finite_top, axis=axis)
 
 
 def smallest(array: Array, k: int) -> tuple[Array, Array]:

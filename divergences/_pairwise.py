@@ -83,8 +83,8 @@ def squared_distances(x: Array, y: Array) -> Array:
     out *= -2.0
     out += x_norms[:, None]
     out += y_norms[None, :]
-    spoiled = out < CANCELLATION * x_norms[:, None] + CANCELLATION * y_norms[None, :]
-    rows, columns = np.nonzero(spoiled)
+    # one bound a row, from the largest ‖y‖: a few entries more, and no second matrix
+    rows, columns = np.nonzero(out < (CANCELLATION * (x_norms + y_norms.max()))[:, None])
     if len(rows) > out.size // 8:  # far-apart clusters: cheaper to do the whole block directly
         return cdist(x, y, "sqeuclidean")
     for part in row_slices(len(rows), x.shape[1]):
@@ -288,7 +288,8 @@ def count_within(
     x, y = _centred(detached(x), detached(y))
     xp = namespace(x)
     radii = detached(squared_radii)[None, :]
-    holding, inside, boundary = [], 0, 0
+    holding: list[np.ndarray] = []
+    inside, boundary = np.zeros(len(y), dtype=np.int64), np.zeros(len(y), dtype=np.int64)
     for part in row_slices(x.shape[0], y.shape[0]):
         squared = squared_distances(x[part], y)
         closed = squared <= radii * (1 + tolerance)
@@ -296,7 +297,7 @@ def count_within(
         holding.append(to_numpy(xp.sum(closed, axis=1)))
         inside = inside + to_numpy(xp.sum(strict, axis=0))
         boundary = boundary + to_numpy(xp.sum(closed & ~strict, axis=0))
-    return np.concatenate(holding), np.asarray(inside), np.asarray(boundary)
+    return np.concatenate(holding), inside, boundary
 
 
 def distance_matrix(x: Array, y: Array, p: float) -> np.ndarray:
@@ -310,4 +311,8 @@ def distance_matrix(x: Array, y: Array, p: float) -> np.ndarray:
 
 def euclidean(squared: Array) -> Array:
     """Distances from squared distances, with gradient 0 where they vanish."""
-    return safe_sqrt(namespace(squared), squared) if carries_gradient(squared) else namespace(squared).sqrt(squared)
+    return (
+        safe_sqrt(namespace(squared), squared)
+        if carries_gradient(squared)
+        else namespace(squared).sqrt(squared)
+    )

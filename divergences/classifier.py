@@ -96,7 +96,9 @@ def cross_fitted_log_ratios(
     pair: Pair, *, classifier: Any, folds: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """log p/q at every row of x and of y, each from a classifier that never saw that row."""
-    check_integer(folds, "folds", minimum=2, below=min(pair.n, pair.m) + 1, why="each fold needs rows of both")
+    check_integer(
+        folds, "folds", minimum=2, below=min(pair.n, pair.m) + 1, why="each fold needs rows of both"
+    )
     x, y = to_numpy(pair.x), to_numpy(pair.y)
     weights = None if pair.uniform else (to_numpy(pair.a), to_numpy(pair.b))
     x_fold, y_fold = _folds(pair.n, folds, rng), _folds(pair.m, folds, rng)
@@ -138,7 +140,9 @@ def _fitted(
 
 
 def _cloned(clone: Any, classifier: Any) -> Any:
-    if not (hasattr(classifier, "fit") and hasattr(classifier, "predict") and hasattr(classifier, "get_params")):
+    if not (
+        hasattr(classifier, "fit") and hasattr(classifier, "predict") and hasattr(classifier, "get_params")
+    ):
         raise TypeError(
             f"classifier must be a scikit-learn classifier (fit, predict, predict_proba); got "
             f"{type(classifier).__name__}. Pass an instance, for example HistGradientBoostingClassifier()"

@@ -333,7 +333,7 @@ def _value(pair: Pair, row: FDivergence, options: dict[str, Any]) -> Array:
     if largest > LARGEST_LOG_RATIO:
         warn(
             f"log p/q reaches {largest:.3g}: x and y hardly overlap, and ratios were capped at "
-            f"e^±{LARGEST_LOG_RATIO:g}. Use a distance that sees how far apart they are: wasserstein or energy"
+            f"e^±{LARGEST_LOG_RATIO:g}. Use a distance that sees how far apart they are: wasserstein, energy"
         )
         at_x, at_y = (xp.clip(v, -LARGEST_LOG_RATIO, LARGEST_LOG_RATIO) for v in (at_x, at_y))
     above, below = at_x > 0, at_y <= 0
@@ -351,10 +351,12 @@ def _kl(pair: Pair, row: FDivergence, options: dict[str, Any]) -> Array:
     k = _neighbours(pair, options["k"], default=5)
     x, y = (pair.x, pair.y) if row.name == "kl" else (pair.y, pair.x)
     value = pair.xp.mean(_neighbour_log_ratio(pair.xp, x, y, k))
-    if float(detached(value)) < 0:
+    plain = float(detached(value))
+    if plain < 0:
         warn(
-            f"the nearest-neighbour estimate of {row.name} is {float(detached(value)):.3g}, below 0: P and Q are "
-            "closer than it can resolve at these sample sizes. Read it as 0, or take more samples"
+            f"the nearest-neighbour estimate of {row.name} is {plain:.3g}, below 0: its error exceeds the "
+            "value, as happens near P = Q and in many dimensions. Read it as unresolved; take more "
+            "samples, or estimator='classifier'"
         )
     return value
 
@@ -422,7 +424,10 @@ def _parzen_log_ratios(pair: Pair, bandwidth: float | None) -> tuple[Array, Arra
     """Log density of x's window minus y's, each left-one-out on its own rows."""
     xp = pair.xp
     if bandwidth is None:
-        widths = [Parzen.fit(detached(s), y_weights=detached(w)).bandwidth for s, w in ((pair.x, pair.a), (pair.y, pair.b))]
+        widths = [
+            Parzen.fit(detached(s), y_weights=detached(w)).bandwidth
+            for s, w in ((pair.x, pair.a), (pair.y, pair.b))
+        ]
     else:
         widths = [check_positive(bandwidth, "bandwidth") / pair.scale] * 2
     rates = [0.5 / width**2 for width in widths]

@@ -317,9 +317,7 @@ def alpha_divergence(alpha: float) -> FDivergence:
         f"alpha({alpha:g})",
         _of_ratio(terms),
         derivative=_xp(lambda xp, t: xp.expm1((alpha - 1.0) * xp.log(t)) / (alpha - 1.0)),
-        conjugate=_xp(
-            lambda xp, u: xp.expm1(alpha / (alpha - 1.0) * xp.log1p((alpha - 1.0) * u)) / alpha
-        ),
+        conjugate=_xp(lambda xp, u: xp.expm1(alpha / (alpha - 1.0) * xp.log1p((alpha - 1.0) * u)) / alpha),
         activation=_xp(lambda xp, v: xp.expm1((alpha - 1.0) * v) / (alpha - 1.0)),
         at_zero=1.0 / alpha if alpha > 0 else math.inf,
         slope=1.0 / (1.0 - alpha) if alpha < 1 else math.inf,

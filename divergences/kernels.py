@@ -170,7 +170,7 @@ def squared_mmd(
     if kernel == "linear":  # translation invariant: use the centred coordinates, undo the scale
         return pair.result(_mmd_gram(pair, pair.x, pair.y, _linear, unbiased), degree=2)
     raw_x, raw_y = pair.x * pair.scale + pair.origin, pair.y * pair.scale + pair.origin
-    gram = _polynomial if kernel == "polynomial" else kernel
+    gram = kernel if callable(kernel) else _polynomial
     return pair.result(_mmd_gram(pair, raw_x, raw_y, gram, unbiased))
 
 
@@ -242,9 +242,7 @@ def _mmd_stationary(
     return _assembled(pair, within_x, within_y, across, unbiased)
 
 
-def _mmd_gram(
-    pair: Pair, x: Array, y: Array, gram: Callable[[Array, Array], Array], unbiased: bool
-) -> Array:
+def _mmd_gram(pair: Pair, x: Array, y: Array, gram: Callable[[Array, Array], Array], unbiased: bool) -> Array:
     if pair.same and not unbiased:
         return pair.zero()
     with np.errstate(over="ignore", invalid="ignore"):

@@ -51,7 +51,12 @@ class Parzen:
 
     @classmethod
     def fit(
-        cls, y: Any, *, validation: Any = None, grid: str | Sequence[float] | None = None, y_weights: Any = None
+        cls,
+        y: Any,
+        *,
+        validation: Any = None,
+        grid: str | Sequence[float] | None = None,
+        y_weights: Any = None,
     ) -> Parzen:
         """Choose σ by the mean log density of ``validation`` rows, and return the window.
 
@@ -112,7 +117,8 @@ class Parzen:
 
 @metric(
     on="samples", degree=None, better="higher", cost="n*m",
-    meaning="mean log density of real rows under a Gaussian window on the model's; memorisers can beat real data",
+    meaning="mean log density of real rows under a Gaussian window on the model's; "
+    "memorisers can beat real data",
     reference="Breuleux et al. 2011; Goodfellow et al. 2014",
 )  # fmt: skip
 def parzen_log_likelihood(

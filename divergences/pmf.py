@@ -303,7 +303,12 @@ def normalize(counts: Any) -> Any:
 
 
 def histogram(
-    x: Any, y: Any, *, bins: int | str | Sequence[Any] = "quantile", x_weights: Any = None, y_weights: Any = None
+    x: Any,
+    y: Any,
+    *,
+    bins: int | str | Sequence[Any] = "quantile",
+    x_weights: Any = None,
+    y_weights: Any = None,
 ) -> tuple[Any, Any, tuple[np.ndarray, ...]]:
     """Two samples as pmfs ``p, q`` of shape ``(k,)`` on common edges, and those edges, one array an axis.
 
@@ -334,9 +339,10 @@ def histogram(
         for sample, weights in zip(columns, (pair.a, pair.b), strict=True)
     )
     if len(p) * 5 > min(pair.n, pair.m):
+        bias = (len(p) - 1) / 2 * (1 / pair.n + 1 / pair.m)
         warn(
             f"{len(p)} cells for {min(pair.n, pair.m)} samples: a plug-in divergence is biased upward by "
-            f"about {(len(p) - 1) / 2 * (1 / pair.n + 1 / pair.m):.2g} nats; use fewer bins or estimator='knn'"
+            f"about {bias:.2g} nats; use fewer bins or estimator='knn'"
         )
     origin = to_numpy(pair.origin)
     restored = tuple(e * pair.scale + origin[k] for k, e in enumerate(edges))
@@ -359,10 +365,12 @@ def _edges(pair: Pair, bins: Any, x: np.ndarray, y: np.ndarray) -> list[np.ndarr
         edge = (np.asarray(edge, dtype=np.float64) - origin[k]) / pair.scale
         if edge.ndim != 1 or len(edge) < 2 or not np.all(np.diff(edge) > 0):
             raise ValueError("bins must be increasing edges, at least two an axis")
-        if pooled[:, k].min() < edge[0] or pooled[:, k].max() > edge[-1]:
+        low, high = pooled[:, k].min(), pooled[:, k].max()
+        if low < edge[0] or high > edge[-1]:
+            low, high = low * pair.scale + origin[k], high * pair.scale + origin[k]
             raise ValueError(
-                f"bins must cover the samples; feature {k} spans [{pooled[:, k].min() * pair.scale + origin[k]:g}, "
-                f"{pooled[:, k].max() * pair.scale + origin[k]:g}] beyond the given edges. Widen them, or clip the samples"
+                f"bins must cover the samples; feature {k} spans [{low:g}, {high:g}], beyond the given "
+                "edges. Widen them, or clip the samples"
             )
         out.append(edge)
     return out
