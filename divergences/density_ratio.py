@@ -325,7 +325,7 @@ def _f_divergence(x: Any, y: Any, f: Any, options: dict[str, Any], x_weights: An
 def _value(pair: Pair, row: FDivergence, options: dict[str, Any]) -> Array:
     if options["estimator"] == "histogram":
         bins = "quantile" if options["bins"] is None else options["bins"]
-        p, q, _ = pmf.histogram(pair.x, pair.y, bins=bins, x_weights=pair.a, y_weights=pair.b)
+        p, q, _ = pmf._cells(pair, bins)
         return pair.xp.sum(row.perspective(p, q))
     at_x, at_y = _log_ratios(pair, options)
     xp = pair.xp

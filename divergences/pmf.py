@@ -327,6 +327,12 @@ def histogram(
     (array([0.5, 0.5]), array([1., 0.]))
     """
     pair = check_pair(x, y, x_weights, y_weights)
+    p, q, edges = _cells(pair, bins)
+    return scalar(p, pair.dtype), scalar(q, pair.dtype), edges
+
+
+def _cells(pair: Pair, bins: Any) -> tuple[Array, Array, tuple[np.ndarray, ...]]:
+    """``histogram`` of a pair, in float64; ``bins`` and the edges returned are in the caller's unit."""
     if pair.d > 3:
         raise ValueError(
             f"histogram takes 1 to 3 features; got {pair.d}: almost every cell would be empty. "
@@ -346,8 +352,7 @@ def histogram(
         )
     origin = to_numpy(pair.origin)
     restored = tuple(e * pair.scale + origin[k] for k, e in enumerate(edges))
-    back = [scalar(from_numpy(v / v.sum(), pair.x), pair.dtype) for v in (p, q)]
-    return back[0], back[1], restored
+    return from_numpy(p / p.sum(), pair.x), from_numpy(q / q.sum(), pair.x), restored
 
 
 def _edges(pair: Pair, bins: Any, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
