@@ -34,8 +34,10 @@ from divergences._arrays import (
 
 __all__ = [
     "DivergenceWarning",
+    "Gaussians",
     "Pair",
     "check_gaussian",
+    "check_gaussians",
     "check_integer",
     "check_masses",
     "check_option",
@@ -44,8 +46,15 @@ __all__ = [
     "check_pmfs",
     "check_positive",
     "check_rng",
+    "check_same_library",
     "check_samples",
     "check_weights",
+    "common_frame",
+    "divided",
+    "dtype_name",
+    "power_of_two",
+    "restored",
+    "scalar",
     "warn",
 ]
 
@@ -108,25 +117,35 @@ class Pair:
     def result(self, value: Any, degree: float = 0) -> Any:
         """``value * scale**degree`` as a 0-d scalar of the caller's library and dtype.
 
-        A value that the caller's dtype cannot hold is refused, never returned as inf or 0.
+        What the scale puts beyond the caller's dtype is refused, never returned as inf or 0.
         """
         value = value if is_torch(value) else from_numpy(value, self.x)
-        exponent = degree * math.log2(self.scale)
-        whole = math.floor(exponent)
-        restored = value * 2.0 ** (exponent - whole)  # exactly value where degree is an integer
-        with np.errstate(over="ignore", under="ignore"):
-            while whole:  # in steps: the whole factor may itself overflow
-                step = max(-1000, min(1000, whole))
-                restored, whole = restored * 2.0**step, whole - step
-        out = scalar(restored, self.dtype)
-        before, after = float(detached(value)), float(detached(out))
-        if math.isfinite(before) and before != 0 and (not math.isfinite(after) or after == 0):
-            raise ValueError(
-                f"the result, {before:.3g} * {self.scale:.3g}**{degree:g}, is beyond the range of "
-                f"{_dtype_name(self.dtype)}. Divide x and y by {self.scale:.3g}: the value then comes out "
-                f"without that last factor"
-            )
-        return out
+        mend = f"Divide x and y by {self.scale:.3g}: the value then comes out without that last factor"
+        return restored(value, self.scale, degree, self.dtype, mend)
+
+
+def restored(value: Array, scale: float, degree: float, dtype: Any, mend: str) -> Any:
+    """``value * scale**degree`` as a 0-d scalar of ``dtype``; ``scale`` is a power of two.
+
+    What the scale makes too large or too small for ``dtype`` is refused, and ``mend`` says what to do.
+    A value that is tiny in itself rounds to 0, one that is infinite stays so.
+    """
+    exponent = degree * math.log2(scale)
+    whole = math.floor(exponent)
+    product = value * 2.0 ** (exponent - whole)  # exactly value where degree is an integer
+    with np.errstate(over="ignore", under="ignore"):
+        while whole:  # in steps: the whole factor may itself overflow
+            step = max(-1000, min(1000, whole))
+            product, whole = product * 2.0**step, whole - step
+    out = scalar(product, dtype)
+    before, after = float(detached(value)), float(detached(out))
+    vanished = after == 0 and float(scalar(detached(value), dtype)) != 0
+    if math.isfinite(before) and (vanished or not math.isfinite(after)):
+        factor = f" * {scale:.3g}**{degree:g}" if degree else ""
+        raise ValueError(
+            f"the result, {before:.3g}{factor}, is beyond the range of {dtype_name(dtype)}. {mend}"
+        )
+    return out
 
 
 def scalar(value: Array, dtype: Any) -> Any:
@@ -148,7 +167,7 @@ def check_pair(
 ) -> Pair:
     """Check two samples and their weights together and put them in common coordinates."""
     x, y = check_samples(x, names[0], min_rows=min_rows), check_samples(y, names[1], min_rows=min_rows)
-    _same_library(x, y, names)
+    check_same_library(x, y, names)
     if x.shape[1] != y.shape[1]:
         raise ValueError(
             f"{names[0]} and {names[1]} must have the same number of features (columns); got shapes "
@@ -158,13 +177,11 @@ def check_pair(
     wide_x, x_dtype = widened(x)
     wide_y, y_dtype = widened(y)
     dtype = x_dtype if x_dtype == y_dtype else xp.float64
-    origin, scale = _frame(xp, detached(wide_x), detached(wide_y))
+    origin, scale = common_frame(xp, detached(wide_x), detached(wide_y))
     if bool(xp.any(origin != 0)):
         wide_x, wide_y = wide_x - origin, wide_y - origin
     if scale != 1.0:
-        # in two steps, because 1/scale itself may overflow
-        half = 2.0 ** (math.frexp(scale)[1] // 2)
-        wide_x, wide_y = wide_x / half / (scale / half), wide_y / half / (scale / half)
+        wide_x, wide_y = divided(wide_x, scale), divided(wide_y, scale)
     a, x_uniform = check_weights(x_weights, wide_x, f"{names[0]}_weights")
     b, y_uniform = check_weights(y_weights, wide_y, f"{names[1]}_weights")
     same = (
@@ -178,7 +195,7 @@ def check_pair(
     )  # fmt: skip
 
 
-def _frame(xp: Namespace, x: Array, y: Array) -> tuple[Array, float]:
+def common_frame(xp: Namespace, x: Array, y: Array) -> tuple[Array, float]:
     """The offset to subtract, a column each, and the power of two to divide by.
 
     A column is shifted only where its offset exceeds its spread: then the subtraction is exact
@@ -190,7 +207,18 @@ def _frame(xp: Namespace, x: Array, y: Array) -> tuple[Array, float]:
     shifted = xp.abs(middle) / 2 > high / 2 - low / 2  # halved: the spread itself may overflow
     origin = xp.where(shifted, middle, 0.0)
     largest = float(xp.max(xp.maximum(xp.abs(low - origin), xp.abs(high - origin))))
-    return origin, 2.0 ** (math.frexp(largest)[1] - 1) if largest > 0 else 1.0
+    return origin, power_of_two(largest)
+
+
+def power_of_two(size: float) -> float:
+    """The largest power of two that is no larger than ``size``; 1 for 0."""
+    return 2.0 ** (math.frexp(size)[1] - 1) if size > 0 else 1.0
+
+
+def divided(array: Array, scale: float) -> Array:
+    """``array / scale`` for a power of two, in two steps: 1/scale itself may overflow."""
+    half = 2.0 ** (math.frexp(scale)[1] // 2)
+    return array / half / (scale / half)
 
 
 def check_samples(value: Any, name: str, *, min_rows: int = 1) -> Array:
@@ -256,7 +284,7 @@ def check_pmfs(p: Any, q: Any) -> tuple[Array, Array, Namespace, Any]:
     """Two batches of probability vectors ``(..., k)``, their namespace and result dtype."""
     p, p_dtype = check_pmf(p, "p")
     q, q_dtype = check_pmf(q, "q")
-    _same_library(p, q, ("p", "q"))
+    check_same_library(p, q, ("p", "q"))
     if p.shape[-1] != q.shape[-1]:
         raise ValueError(
             f"p and q must have the same number of outcomes on the last axis; got shapes "
@@ -325,7 +353,7 @@ def check_gaussian(mean: Any, cov: Any, name: str) -> tuple[Array, Array, Any]:
     In one dimension plain numbers (mean, variance) are taken too.
     """
     mean, cov = _as_array(mean, f"{name}_mean"), _as_array(cov, f"{name}_cov")
-    _same_library(mean, cov, (f"{name}_mean", f"{name}_cov"))
+    check_same_library(mean, cov, (f"{name}_mean", f"{name}_cov"))
     if len(mean.shape) == 0:
         mean = mean.reshape(1)
     if len(cov.shape) == 0:
@@ -357,6 +385,73 @@ def check_gaussian(mean: Any, cov: Any, name: str) -> tuple[Array, Array, Any]:
             "A covariance from divergences.gaussian.fit is"
         )
     return mean, cov / 2 + cov.T / 2, mean_dtype if mean_dtype == cov_dtype else xp.float64
+
+
+@dataclass(frozen=True, slots=True)
+class Gaussians:
+    """Two checked Gaussians in float64, P = x and Q = y.
+
+    Only the difference of the means matters to a distance. ``p_eps`` and ``q_eps`` are the rounding
+    of the dtype that each covariance came in. ``result`` returns the caller's kind of scalar.
+    """
+
+    delta: Array  # x_mean − y_mean
+    p: Array
+    q: Array
+    x_mean: Array
+    y_mean: Array
+    xp: Namespace
+    dtype: Any
+    p_eps: float
+    q_eps: float
+
+    @property
+    def d(self) -> int:
+        return int(self.delta.shape[0])
+
+    @property
+    def same(self) -> bool:
+        xp = self.xp
+        equal = xp.all(detached(self.p) == detached(self.q)) & xp.all(detached(self.delta) == 0)
+        return bool(equal)
+
+    def constant(self, value: float) -> Array:
+        """``value``, joined to the inputs' gradient, which is 0 there."""
+        parts = (self.delta, self.p, self.q)
+        return value + sum(self.xp.sum(part - detached(part)) for part in parts) * 0.0
+
+    def result(self, value: Array | None, scale: float = 1.0, degree: int = 0) -> Any:
+        """``value * scale**degree`` in the caller's dtype; None stands for a divergence that is inf."""
+        if value is None:
+            return scalar(self.constant(math.inf), self.dtype)
+        if not math.isfinite(float(detached(value))):  # finite in truth, but not in float64
+            raise ValueError(
+                "the result is beyond the range of float64: the Gaussians are too far apart to say how far"
+            )
+        mend = "Pass float64, or means and deviations in other units"
+        return restored(value, scale, degree, self.dtype, mend)
+
+
+def check_gaussians(x_mean: Any, x_cov: Any, y_mean: Any, y_cov: Any) -> Gaussians:
+    """Check two Gaussians together: one library, one dimension, means that can be subtracted."""
+    x_mean, p, x_dtype = check_gaussian(x_mean, x_cov, "x")
+    y_mean, q, y_dtype = check_gaussian(y_mean, y_cov, "y")
+    check_same_library(x_mean, y_mean, ("x_mean", "y_mean"))
+    if x_mean.shape != y_mean.shape:
+        raise ValueError(
+            f"the two Gaussians must have the same dimension; got {x_mean.shape[0]} for x and "
+            f"{y_mean.shape[0]} for y. Fit both on the same features"
+        )
+    xp = namespace(x_mean)
+    with np.errstate(over="ignore"):
+        delta = x_mean - y_mean
+    if not bool(xp.all(xp.isfinite(detached(delta)))):
+        raise ValueError("x_mean - y_mean is beyond the range of float64; divide means and deviations by 10")
+    return Gaussians(
+        delta=delta, p=p, q=q, x_mean=x_mean, y_mean=y_mean, xp=xp,
+        dtype=x_dtype if x_dtype == y_dtype else xp.float64,
+        p_eps=float(xp.finfo(x_dtype).eps), q_eps=float(xp.finfo(y_dtype).eps),
+    )  # fmt: skip
 
 
 # ── options ─────────────────────────────────────────────────────────────────────────────────
@@ -505,7 +600,8 @@ def _finite(array: Array, name: str, mend: str) -> None:
     )
 
 
-def _same_library(x: Array, y: Array, names: tuple[str, str]) -> None:
+def check_same_library(x: Array, y: Array, names: tuple[str, str]) -> None:
+    """Two arrays of one library, on one device."""
     if is_torch(x) != is_torch(y):
         tensor = names[0] if is_torch(x) else names[1]
         raise TypeError(
@@ -523,5 +619,6 @@ def _device(array: Array) -> Any:
     return array.device if is_torch(array) else None
 
 
-def _dtype_name(dtype: Any) -> str:
+def dtype_name(dtype: Any) -> str:
+    """The dtype as a user writes it: ``"float32"``."""
     return str(dtype).removeprefix("torch.") if "torch" in str(dtype) else np.dtype(dtype).name

@@ -16,8 +16,8 @@ from divergences._arrays import (
     is_torch,
     safe_sqrt,
 )
+from divergences._gaussian_kernels import centred, procrustes
 from divergences._inputs import check_pair, warn
-from divergences.gaussian import _centred, _procrustes
 from divergences.registry import metric
 
 __all__ = ["frechet"]
@@ -60,8 +60,8 @@ def frechet(x: Any, y: Any, *, x_weights: Any = None, y_weights: Any = None) -> 
 
 def _deviations(xp: Namespace, x: Array, a: Array) -> tuple[Array, Array]:
     """The mean and A (n, d) with AᵀA the unbiased covariance."""
-    mean, centred, divisor = _centred(xp, x, a, 1)
-    return mean, centred * safe_sqrt(xp, a / divisor)[:, None]
+    mean, rows, divisor = centred(xp, x, a, 1)
+    return mean, rows * safe_sqrt(xp, a / divisor)[:, None]
 
 
 def _bures(xp: Namespace, x: Array, y: Array) -> Array:
@@ -72,7 +72,7 @@ def _bures(xp: Namespace, x: Array, y: Array) -> Array:
     wanted = carries_gradient(x, y)
     x_basis, x_root = _triangular(xp, detached(x), wanted)
     y_basis, y_root = _triangular(xp, detached(y), wanted)
-    value, polar = _procrustes(xp, x_root.T, y_root.T)
+    value, polar = procrustes(xp, x_root.T, y_root.T)
     if not wanted:
         return value
     parts = [(x, 2 * (x - x_basis(polar @ y_root))), (y, 2 * (y - y_basis(polar.T @ x_root)))]

@@ -19,7 +19,7 @@ PACKAGE = ROOT / "divergences"
 LAYERS = [
     {"_arrays"},
     {"_inputs", "registry", "results"},
-    {"_pairwise", "fdivergence"},
+    {"_gaussian_kernels", "_pairwise", "fdivergence"},
     # one family of measures a file
     {
         "classifier",

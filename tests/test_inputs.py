@@ -397,6 +397,19 @@ def test_a_result_beyond_float32_is_refused(make, dtype):
         pair.result(pair.xp.asarray(make(1.0)), 2)
 
 
+@pytest.mark.parametrize(("make", "dtype"), [(numpy_of, np.float32), (torch_of, torch.float32)])
+def test_a_value_tiny_in_itself_rounds_to_zero_in_float32(make, dtype):
+    near, far = check_pair(make([0.0, 1.0], dtype), make([1.0, 0.5], dtype)), 1e-30
+    for degree in (0, 1, -2):  # the scale is 1, or asks for nothing
+        assert float(near.result(near.xp.asarray(make(1e-60)), degree)) == 0
+    small = check_pair(make([0.0, far], dtype), make([far, 0.0], dtype))
+    assert float(small.result(small.xp.asarray(make(1e-60)))) == 0
+    with pytest.raises(ValueError, match=r"the result, 1 \* .*\*\*2, is beyond the range of float32"):
+        small.result(small.xp.asarray(make(1.0)), 2)
+    with pytest.raises(ValueError, match=r"the result, 1e\+60, is beyond the range of float32"):
+        near.result(near.xp.asarray(make(1e60)))
+
+
 def test_intermediate_factors_may_overflow_where_the_result_does_not():
     pair = check_pair([0.0, 1e300], [1e300, 1.0])
     assert float(pair.result(np.float64(1e-295), 2)) == pytest.approx(

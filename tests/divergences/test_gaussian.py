@@ -239,6 +239,13 @@ def test_far_apart():
         gaussian.frechet(np.float32(0), np.float32(1), np.float32(1e25), np.float32(1))
 
 
+def test_a_tiny_divergence_rounds_to_zero_in_float32():
+    one = np.float32(1)
+    assert gaussian.kl(np.float32(0), one, np.float32(1e-30), one) == 0  # 5e-61
+    with pytest.raises(ValueError, match="beyond the range of float32"):
+        gaussian.frechet(np.float32(0), np.float32(0), np.float32(1e-30), np.float32(0))
+
+
 def test_a_common_offset_changes_nothing():
     for name in NAMES:
         assert call(name, 1e8, 1.0, 1e8 + 1, 2.0) == call(name, 0.0, 1.0, 1.0, 2.0)
