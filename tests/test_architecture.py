@@ -53,7 +53,7 @@ LAZY_EDGES = {
 TORCH = {
     "_arrays": "the one file that knows NumPy from torch",
     "critic": "trains networks: nothing in it has a NumPy side",
-    "readers": "a .pt file is torch's own format",
+    "readers.arrays": "a .pt file is torch's own format",
 }
 
 

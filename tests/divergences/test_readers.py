@@ -182,7 +182,7 @@ def test_one_axis_is_samples_of_one_dimension(saved):
 
 
 def test_a_large_npy_is_mapped(saved, monkeypatch):
-    monkeypatch.setattr(readers, "MAP_BYTES", 1)
+    monkeypatch.setattr(readers.arrays, "MAP_BYTES", 1)
     data = read(f"{saved('s.npy', SAMPLES)}[1:]")
     assert isinstance(data.array, np.memmap)
     np.testing.assert_array_equal(data.array, SAMPLES[1:])
