@@ -369,8 +369,8 @@ def _kernel_cases() -> list[Case]:
     cases += [
         Case("squared_mmd", ([0.0], [1.0]), 2 - 2 * e, "two points", {**two, "estimator": "biased"}),
         Case(
-            "squared_mmd", ([0.0, 1.0], [2.0, 3.0]), 2 * e - (e**9 + 2 * e**4 + e) / 2, "four points, off diagonals",
-            two, rel=EXACT,
+            "squared_mmd", ([0.0, 1.0], [2.0, 3.0]), 2 * e - (e**9 + 2 * e**4 + e) / 2,
+            "four points, off diagonals", two,
         ),
         Case("squared_mmd", ([0.0], [2.0]), 2 - 2 * math.exp(-0.5), "median bandwidth of one pair: itself",
              {"estimator": "biased"}),
@@ -381,7 +381,7 @@ def _kernel_cases() -> list[Case]:
         Case("squared_mmd", ([0.0], [2.0]), 2 - math.exp(-2) - math.exp(-0.5), "two bandwidths: their mean",
              {"estimator": "biased", "bandwidth": [1.0, 2.0]}),
         Case("energy", ([[0.0, 0.0]], [[3.0, 4.0]]), 10.0, "two points 5 apart"),
-        Case("cramer", ([[0.0, 0.0], [6.0, 8.0]], [[3.0, 4.0]]), 2.5, "the middle of two points 10 apart: 5 − 10/4"),
+        Case("cramer", ([[0.0, 0.0], [6.0, 8.0]], [[3.0, 4.0]]), 2.5, "the middle of two points: 5 − 10/4"),
     ]  # fmt: skip
     return cases
 
@@ -454,6 +454,8 @@ def _pmf_cases() -> list[Case]:
     for p, q, kind in ((HALVES, QUARTERS, "two outcomes"), (FIVE_P, FIVE_Q, "five outcomes")):
         data = tuple([float(v) for v in r] for r in (p, q))
         truth = pmf_truths(p, q)
+        half = -2 * math.log1p(-(truth["hellinger"] ** 2))
+        top = math.log(max(s / t for s, t in zip(p, q, strict=True)))
         cases += [Case(f"pmf.{name}", data, value, f"{kind}, 50 digits") for name, value in truth.items()]
         cases += [
             Case("pmf.alpha", data, truth["chi2"] / 2, f"{kind}: α = 2 is χ²/2", {"alpha": 2}),
@@ -463,15 +465,14 @@ def _pmf_cases() -> list[Case]:
             Case("pmf.alpha", data, truth["reverse_kl"], f"{kind}: α = 0 is reverse KL", {"alpha": 0}),
             Case("pmf.renyi", data, truth["kl"], f"{kind}: α = 1 is KL", {"alpha": 1}),
             Case("pmf.renyi", data, math.log(1 + truth["chi2"]), f"{kind}: α = 2, law 32", {"alpha": 2}),
-            Case("pmf.renyi", data, -2 * math.log1p(-truth["hellinger"] ** 2), f"{kind}: α = ½, law 31", {"alpha": 0.5}),
-            Case("pmf.renyi", data, math.log(max(s / t for s, t in zip(p, q, strict=True))), f"{kind}: α = ∞, law 33",
-                 {"alpha": math.inf}),
+            Case("pmf.renyi", data, half, f"{kind}: α = ½, law 31", {"alpha": 0.5}),
+            Case("pmf.renyi", data, top, f"{kind}: α = ∞, law 33", {"alpha": math.inf}),
             Case("pmf.renyi", data, 0.0, f"{kind}: α = 0, equal supports", {"alpha": 0}),
             Case("pmf.f_divergence", data, truth["tv"], f"{kind}: by name", {"f": "tv"}),
         ]  # fmt: skip
     apart = {
-        "kl": math.inf, "reverse_kl": math.inf, "js": math.log(2), "js_distance": math.sqrt(math.log(2)), "tv": 1.0,
-        "hellinger": 1.0, "chi2": math.inf, "neyman_chi2": math.inf, "jeffreys": math.inf, "triangular": 2.0,
+        "kl": math.inf, "reverse_kl": math.inf, "js": math.log(2), "js_distance": math.sqrt(math.log(2)),
+        "tv": 1.0, "hellinger": 1.0, "chi2": math.inf, "neyman_chi2": math.inf, "jeffreys": math.inf, "triangular": 2.0,
     }  # fmt: skip
     cases += [Case(f"pmf.{k}", ([1.0, 0.0], [0.0, 1.0]), v, "disjoint") for k, v in apart.items()]
     # the third outcome is one that neither has
