@@ -139,8 +139,13 @@ ENERGY_GAP = 2 * (absolute_gap(GRID - 1) - absolute_gap(GRID))
 KERNEL_GAP = 2 * (smooth_kernel(GRID) - smooth_kernel(GRID - 1))
 NEAR_PARZEN = -((GRID - 1) ** 2) / 2.5  # log N(·; 1, 1 + ½²)
 # ∫ N(x; 0, 1) N(x; y, ¼) / N(x; 1, 5/4) dx = c exp(quadratic): what one model row adds
-PULL = np.array([np.trapezoid(np.exp(-GRID[::50] ** 2 / 2 - 2 * (GRID[::50] - t) ** 2 - NEAR_PARZEN[::50]), GRID[::50])
-                 for t in GRID[::500]])  # fmt: skip
+COARSE = GRID[::50]
+PULL = np.array(
+    [
+        np.trapezoid(np.exp(-(COARSE**2) / 2 - 2 * (COARSE - t) ** 2 - NEAR_PARZEN[::50]), COARSE)
+        for t in GRID[::500]
+    ]
+)
 PULL = np.interp(GRID, GRID[::500], PULL) * math.sqrt(1.25 / (2 * math.pi * 0.25))
 
 CONVERGENT = {

@@ -472,7 +472,8 @@ def _pmf_cases() -> list[Case]:
         ]  # fmt: skip
     apart = {
         "kl": math.inf, "reverse_kl": math.inf, "js": math.log(2), "js_distance": math.sqrt(math.log(2)),
-        "tv": 1.0, "hellinger": 1.0, "chi2": math.inf, "neyman_chi2": math.inf, "jeffreys": math.inf, "triangular": 2.0,
+        "tv": 1.0, "hellinger": 1.0, "chi2": math.inf, "neyman_chi2": math.inf, "jeffreys": math.inf,
+        "triangular": 2.0,
     }  # fmt: skip
     cases += [Case(f"pmf.{k}", ([1.0, 0.0], [0.0, 1.0]), v, "disjoint") for k, v in apart.items()]
     # the third outcome is one that neither has
