@@ -19,12 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from divergences._arrays import Array, is_torch, namespace
+from divergences._arrays import Array, from_numpy, is_torch, namespace, safe_sqrt
 from divergences._inputs import check_option, check_positive
 
 __all__ = ["FDIVERGENCES", "FDivergence", "alpha_divergence", "as_fdivergence"]
 
 LOG2 = math.log(2.0)
+LARGEST_RATIO = 1e300  # an f of the user's is not asked for more: f(inf) is often inf − inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +56,32 @@ class FDivergence:
 
     def perspective(self, p: Array, q: Array) -> Array:
         """q · f(p/q), elementwise, with its limits where p or q is 0 (0 where both are)."""
-        if self.terms is not None:
-            return self.terms(p, q)
+        with np.errstate(over="ignore"):  # a term beyond float64 is inf
+            return self._by_f(p, q) if self.terms is None else self.terms(p, q)
+
+    def _by_f(self, p: Array, q: Array) -> Array:
         xp = namespace(p)
         both = (p > 0) & (q > 0)
-        ratio = xp.where(both, p, 1.0) / xp.where(both, q, 1.0)
-        inside = xp.where(both, q, 0.0) * self.f(ratio)
-        only_p = xp.where(q > 0, 0.0, _mass_times(xp, p, self._limit("slope")))
-        only_q = xp.where(p > 0, 0.0, _mass_times(xp, q, self._limit("at_zero")))
+        p1, q1 = xp.where(both, p, 1.0), xp.where(both, q, 1.0)
+        beyond = p1 > LARGEST_RATIO * q1  # p · f(r)/r there, at the largest ratio that f can be asked for
+        ratio = xp.where(beyond, LARGEST_RATIO, p1 / xp.where(beyond, 1.0, q1))
+        inside = xp.where(beyond, p1 / LARGEST_RATIO, q1) * self.f(ratio)
+        only_p = xp.where(q > 0, 0.0, _mass_times(xp, p, self._limit("slope", p)))
+        only_q = xp.where(p > 0, 0.0, _mass_times(xp, q, self._limit("at_zero", p)))
         return xp.where(both, inside, only_p + only_q)
 
-    def _limit(self, which: str) -> float:
+    def _limit(self, which: str, like: Array) -> float:
         stated = getattr(self, which)
         if stated is not None:
             return float(stated)
         with np.errstate(all="ignore"):
             if which == "at_zero":
-                value = float(self.f(np.asarray(0.0)))
+                value = float(self.f(from_numpy(0.0, like)))
             elif self.derivative is not None:
-                value = float(self.derivative(np.asarray(np.inf)))
+                value = float(self.derivative(from_numpy(math.inf, like)))
             else:
                 # a convex f over t settles to its slope; an unbounded one keeps growing
-                early, late = (float(self.f(np.asarray(t))) / t for t in (1e75, 1e150))
+                early, late = (float(self.f(from_numpy(t, like))) / t for t in (1e75, 1e150))
                 value = late if abs(late - early) <= 1e-6 * max(1.0, abs(early)) else math.inf
         if math.isnan(value):
             raise ValueError(
@@ -87,8 +92,10 @@ class FDivergence:
 
 
 def _mass_times(xp: Any, mass: Array, limit: float) -> Array:
-    """mass · limit, with 0 · inf = 0."""
+    """mass · limit, with 0 · inf = 0, in the gradient too."""
     positive = mass > 0
+    if math.isinf(limit):
+        return xp.where(positive, xp.full_like(mass, limit), 0.0)
     return xp.where(positive, xp.where(positive, mass, 1.0) * limit, 0.0)
 
 
@@ -174,20 +181,50 @@ def _softplus(v: Array) -> Array:
     return xp.maximum(v, xp.zeros_like(v)) + xp.log1p(xp.exp(-xp.abs(v)))
 
 
-def _wright_omega(z: Array) -> Array:
-    """ω + log ω = z, by Newton's method on log ω (differentiable in torch)."""
+def _log_wright_omega(z: Array) -> Array:
+    """log ω where ω + log ω = z, by Newton's method (differentiable in torch)."""
     xp = namespace(z)
+    z = xp.clip(z, None, xp.finfo(z.dtype).max / 4.0)
     log_omega = xp.where(z > 1.0, xp.log(xp.where(z > 1.0, z, 1.0)), z - 1.0)
     for _ in range(30):
         omega = xp.exp(log_omega)
         log_omega = log_omega - (omega + log_omega - z) / (omega + 1.0)
-    return xp.exp(log_omega)
+    return log_omega
+
+
+# Each is +inf where no t attains it: u above the slope of f at infinity.
+
+
+def _reverse_kl_conjugate(u: Array) -> Array:
+    u = _array(u)
+    xp = namespace(u)
+    inside = u < 1.0
+    return xp.where(inside, -xp.log1p(-xp.where(inside, u, 0.0)), xp.inf)
+
+
+def _js_conjugate(u: Array) -> Array:
+    u = _array(u)
+    xp = namespace(u)
+    inside = u < LOG2 / 2.0
+    grown = xp.expm1(2.0 * xp.where(inside, u, 0.0))
+    inside = inside & (grown < 1.0)
+    return xp.where(inside, -xp.log1p(-xp.where(inside, grown, 0.0)) / 2.0, xp.inf)
 
 
 def _jeffreys_conjugate(u: Array) -> Array:
     u = _array(u)
-    inverse = _wright_omega(1.0 - u)  # 1/t at the optimum: f'(t) = log t + 1 − 1/t = u
-    return inverse + 1.0 / inverse + u - 2.0
+    minus_log_t = _log_wright_omega(1.0 - u)  # at the optimum f'(t) = log t + 1 − 1/t = u
+    return namespace(u).expm1(-minus_log_t) - minus_log_t
+
+
+def _squared_hellinger_conjugate(u: Array) -> Array:
+    u = _array(u)
+    xp = namespace(u)
+    inside, low = u < 0.5, u < -1.0
+    near = xp.where(inside & ~low, u, 0.0)
+    far = xp.where(low, u, -1.0)
+    value = xp.where(low, 0.5 / (1.0 - 2.0 * far) - 0.5, near / (1.0 - 2.0 * near))
+    return xp.where(inside, value, xp.inf)
 
 
 def _chi2_conjugate(u: Array) -> Array:
@@ -195,22 +232,29 @@ def _chi2_conjugate(u: Array) -> Array:
     return namespace(u).where(u >= -2.0, u + u * u / 4.0, -1.0)  # t ≥ 0 binds below −2
 
 
+def _neyman_conjugate(u: Array) -> Array:
+    u = _array(u)
+    xp = namespace(u)
+    return xp.where(u <= 1.0, 2.0 - 2.0 * safe_sqrt(xp, 1.0 - u), xp.inf)
+
+
 def _triangular_conjugate(u: Array) -> Array:
     u = _array(u)
     xp = namespace(u)
-    root = xp.sqrt(xp.where(u <= 1.0, 1.0 - u, 1.0))
-    return xp.where(u >= -3.0, 4.0 - u - 4.0 * root, -1.0)  # t ≥ 0 binds below −3
+    value = xp.where(u >= -3.0, 4.0 - u - 4.0 * safe_sqrt(xp, 1.0 - u), -1.0)  # t ≥ 0 binds below −3
+    return xp.where(u <= 1.0, value, xp.inf)
 
 
-def _js_conjugate(u: Array) -> Array:
-    u = _array(u)
+def _alpha_conjugate(u: Array, alpha: float) -> Array:
+    """((1 + (α−1)u)^(α/(α−1)) − 1)/α; beyond its range t ≥ 0 binds (α > 1) or none attains it."""
     xp = namespace(u)
-    return -xp.log1p(-xp.expm1(2.0 * u)) / 2.0
-
-
-def _neyman_conjugate(u: Array) -> Array:
-    u = _array(u)
-    return 2.0 - 2.0 * namespace(u).sqrt(1.0 - u)
+    inside = (alpha - 1.0) * u > -1.0
+    base = xp.where(inside, (alpha - 1.0) * u, 0.0)
+    value = xp.expm1(alpha / (alpha - 1.0) * xp.log1p(base)) / alpha
+    at_edge = xp.inf if 0.0 < alpha < 1.0 else -1.0 / alpha
+    further = -1.0 / alpha if alpha > 1 else xp.inf
+    beyond = xp.where((alpha - 1.0) * u == -1.0, xp.full_like(u, at_edge), further)
+    return xp.where(inside, value, beyond)
 
 
 def _xp(function: Callable[[Any, Array], Array]) -> Callable[[Array], Array]:
@@ -238,7 +282,7 @@ FDIVERGENCES: dict[str, FDivergence] = {
         FDivergence(
             "reverse_kl", _of_ratio(_reverse_kl_terms),
             derivative=_xp(lambda xp, t: 1.0 - 1.0 / t),
-            conjugate=_xp(lambda xp, u: -xp.log1p(-u)),
+            conjugate=_reverse_kl_conjugate,
             activation=_xp(lambda xp, v: -xp.expm1(-v)),
             at_zero=math.inf, slope=1.0, terms=_reverse_kl_terms,
         ),
@@ -266,7 +310,7 @@ FDIVERGENCES: dict[str, FDivergence] = {
         FDivergence(
             "squared_hellinger", _of_ratio(_squared_hellinger_terms),
             derivative=_xp(lambda xp, t: (1.0 - 1.0 / xp.sqrt(t)) / 2.0),
-            conjugate=_xp(lambda xp, u: u / (1.0 - 2.0 * u)),
+            conjugate=_squared_hellinger_conjugate,
             activation=_xp(lambda xp, v: -xp.expm1(-v / 2.0) / 2.0),
             at_zero=0.5, slope=0.5, terms=_squared_hellinger_terms,
         ),
@@ -317,7 +361,7 @@ def alpha_divergence(alpha: float) -> FDivergence:
         f"alpha({alpha:g})",
         _of_ratio(terms),
         derivative=_xp(lambda xp, t: xp.expm1((alpha - 1.0) * xp.log(t)) / (alpha - 1.0)),
-        conjugate=_xp(lambda xp, u: xp.expm1(alpha / (alpha - 1.0) * xp.log1p((alpha - 1.0) * u)) / alpha),
+        conjugate=_xp(lambda xp, u: _alpha_conjugate(u, alpha)),
         activation=_xp(lambda xp, v: xp.expm1((alpha - 1.0) * v) / (alpha - 1.0)),
         at_zero=1.0 / alpha if alpha > 0 else math.inf,
         slope=1.0 / (1.0 - alpha) if alpha < 1 else math.inf,
@@ -328,15 +372,17 @@ def alpha_divergence(alpha: float) -> FDivergence:
 def _alpha_terms(p: Array, q: Array, alpha: float) -> Array:
     if alpha < 0.5:  # the same function with p and q exchanged: always work at α ≥ ½
         return _alpha_terms(q, p, 1.0 - alpha)
+    if alpha == 1.0:  # 1 − α for an α below the rounding of 1
+        return _kl_terms(p, q)
     xp = namespace(p)
     both = (p > 0) & (q > 0)
     p1, q1 = xp.where(both, p, 1.0), xp.where(both, q, 1.0)
     near = xp.abs(p1 - q1) <= 1e-2 / max(1.0, alpha) * q1
     delta = xp.where(near, p1 - q1, 0.0) / xp.where(near, q1, 1.0)
-    series, coefficient = 0.0 * delta, 0.5
+    series = term = delta * delta / 2.0
     for k in range(2, 11):  # ((1+δ)^α − 1 − αδ) / (α(α−1)) = Σ (α−2)…(α−k+1) δ^k / k!
-        series = series + coefficient * delta**k
-        coefficient *= (alpha - k) / (k + 1)
+        term = term * ((alpha - k) * delta / (k + 1))  # a product that stays small, however large α
+        series = series + term
     # p·((p/q)^(α−1) − 1)/(α−1) keeps its digits as α → 1; a huge power is one exponential
     exponent = (alpha - 1.0) * (xp.log(p1) - xp.log(q1))
     large = exponent > 30.0
