@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from divergences.evaluate import Report, Row, evaluate
+from divergences._record import Report, Row, best
+from divergences.evaluate import evaluate
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,6 +28,7 @@ REFERENCE, REAL, GAUSSIAN, PARZEN = "held-out digits", "other digits", "Gaussian
 MISSING = f"no {MISSING_DIGIT}s"
 IMAGE_SHAPE = (8, 8)
 SIGNIFICANT = 0.01
+LEGEND = "↓ lower is better, ↑ higher is better, * the best of its row, unless it carries a warning"
 INTRODUCTION = (
     "Handwritten digits in two halves. The held-out half is the reference; each model was made from the "
     "other half: those digits themselves, a Gaussian fitted to them, the same digits with noise (a Parzen "
@@ -101,7 +104,9 @@ def run(
     console = Console(highlight=False, markup=False, emoji=False)
     console.print(Text(INTRODUCTION))
     console.print(comparison(reports))
-    console.print(Text("↓ lower is better, ↑ higher is better, * the best of its row\n"))
+    console.print(
+        Text("↓ lower is better, ↑ higher is better, * the best of its row, if it carries no warning\n")
+    )
     console.print(_bullets(sentences))
     if html is not None:
         console.print(Text(f"\nPictures and every detail: {html}"), soft_wrap=True)
@@ -143,19 +148,19 @@ def comparison(reports: Sequence[Report]) -> Table:
         grid.add_column(report.names[1], justify="right")
     for metric in _metrics(reports):
         rows = _rows(reports, metric)
-        best = _best(rows)
+        first = _first(reports, metric)
         arrow = {"lower": "↓", "higher": "↑"}.get(next(row.better for row in rows.values()), "")
-        cells = [_cell(rows.get(report.names[1]), report.names[1] in best) for report in reports]
+        cells = [_cell(rows.get(report.names[1]), report.names[1] in first) for report in reports]
         grid.add_row(Text(metric), arrow, *cells)
     return grid
 
 
-def _cell(row: Row | None, best: bool) -> Text:
+def _cell(row: Row | None, first: bool) -> Text:
     from rich.text import Text
 
     if row is None or row.value is None:
         return Text("– " if row is None else f"{row.status} ")
-    return Text(f"{row.value:.3g}{'*' if best else ' '}", style="bold green" if best else "")
+    return Text(f"{row.value:.3g}{'*' if first else ' '}", style="bold green" if first else "")
 
 
 def _bullets(sentences: Sequence[str]) -> Table:
@@ -185,14 +190,11 @@ def _values(reports: Sequence[Report], metric: str) -> dict[str, float]:
     return {model: row.value for model, row in _rows(reports, metric).items() if row.value is not None}
 
 
-def _best(rows: Mapping[str, Row]) -> set[str]:
-    """The models with the best value, where one direction is better and they differ."""
-    values = {model: row.value for model, row in rows.items() if row.value is not None}
-    better = next((row.better for row in rows.values()), "none")
-    if better == "none" or len(set(values.values())) < 2:
-        return set()
-    top = min(values.values()) if better == "lower" else max(values.values())
-    return {model for model, value in values.items() if value == top}
+def _first(reports: Sequence[Report], metric: str) -> set[str]:
+    """The models with the best value of a metric, where that means something."""
+    rows = _rows(reports, metric)
+    first = best(rows.values())
+    return {model for model, row in rows.items() if row in first}
 
 
 def _share_covered(samples: Mapping[str, np.ndarray], seed: int) -> dict[str, float]:
@@ -230,19 +232,28 @@ def words(reports: Sequence[Report], covered: Mapping[str, float]) -> list[str]:
 
 
 def _about_agreement(reports: Sequence[Report]) -> str:
-    winners = {metric: _best(_rows(reports, metric)) for metric in _metrics(reports)}
-    winners = {metric: best for metric, best in winners.items() if best}
-    fooled = {metric: best for metric, best in winners.items() if REAL not in best}
+    everything = {metric: _first(reports, metric) for metric in _metrics(reports)}
+    winners = {metric: first for metric, first in everything.items() if first}
+    fooled = {metric: first for metric, first in winners.items() if REAL not in first}
+    warned = [metric for metric in everything if metric not in winners and _warned(reports, metric)]
     if not winners:
         return ""
     text = (
         f"The {REAL} are real, so their column is what no difference looks like at this sample size. "
         f"{len(winners) - len(fooled)} of {len(winners)} numbers put them first"
     )
-    if not fooled:
-        return f"{text}."
-    astray = _listed(f"{metric} ({_listed(sorted(best))})" for metric, best in fooled.items())
-    return f"{text}; the rest prefer a model: {astray}."
+    if fooled:
+        astray = _listed(f"{metric} ({_listed(sorted(first))})" for metric, first in fooled.items())
+        text += f"; the rest prefer a model: {astray}"
+    if warned:
+        text += f"; not counted, because the value in the lead carries a warning: {_listed(warned)}"
+    return f"{text}."
+
+
+def _warned(reports: Sequence[Report], metric: str) -> bool:
+    """Whether a metric has no leader because of a warning."""
+    rows = [replace(row, warnings=()) for row in _rows(reports, metric).values()]
+    return bool(best(rows))
 
 
 def _about_the_classifier(reports: Sequence[Report]) -> str:

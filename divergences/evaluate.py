@@ -1,23 +1,17 @@
 """Every measure in one call: ``evaluate(x, y) -> Report``.
 
 A report never stops halfway: a measure that fails, or that would cost far more than the others,
-leaves a row that says so. Drawing and typesetting live in ``plots`` and ``report``; they only
-read what is recorded here.
+leaves a row that says so.
 """
 
 from __future__ import annotations
 
 import math
-import platform
-import re
 import time
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from importlib import metadata
-from os import PathLike
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,6 +24,7 @@ from divergences._inputs import (
     check_rng,
     check_samples,
 )
+from divergences._record import Report, Row
 from divergences.registry import METRICS, Metric, parse
 from divergences.results import Estimate, TestResult
 
@@ -48,139 +43,9 @@ DEFAULT_METRICS = (
     "precision_recall",
     "parzen_log_likelihood",
 )
+UNWEIGHTED = ("kl", "reverse_kl", "js")  # by default estimated from neighbours, which take no weights
+HISTOGRAM_FEATURES = 3  # up to here a histogram has rows enough in its cells
 EXACT_TRANSPORT_PAIRS = 4e6  # beyond this many pairs exact transport is run only when asked for
-
-
-# ── the record ──────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a report. ``value`` is None unless ``status`` is "ok".
-
-    ``metric`` is the spec that ``parse`` reads; a metric of several values has a row for each,
-    named ``metric.field``. ``status`` is "ok", "failed" or "left out", and ``error`` says why.
-    ``warnings`` are to be heeded; ``notes`` only say how the value came about.
-    """
-
-    metric: str
-    value: float | None
-    status: str
-    meaning: str
-    better: str
-    convention: str
-    seconds: float
-    standard_error: float | None = None
-    p_value: float | None = None
-    warnings: tuple[str, ...] = ()
-    error: str | None = None
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Report:
-    """What ``evaluate`` found: one row a value, and what is needed to read and repeat it.
-
-    ``report["energy"]`` is a row; ``print(report)`` a table; ``markdown``, ``to_json``, ``frame``
-    and ``html`` (with pictures) are the same in other dress. ``rng=report.seed`` repeats it.
-    The samples are kept for pictures only and are not part of any text form.
-    """
-
-    rows: tuple[Row, ...]
-    x: np.ndarray = field(repr=False, compare=False)
-    y: np.ndarray = field(repr=False, compare=False)
-    names: tuple[str, str]
-    n: int
-    m: int
-    d: int
-    seconds: float
-    seed: int
-    versions: Mapping[str, str]
-    created: str
-    image_shape: tuple[int, ...] | None = None
-    validation: np.ndarray | None = field(default=None, repr=False, compare=False)
-    x_weights: np.ndarray | None = field(default=None, repr=False, compare=False)
-    y_weights: np.ndarray | None = field(default=None, repr=False, compare=False)
-
-    def __getitem__(self, metric: str) -> Row:
-        """The row of a metric, by its full text or, where only one fits, without its options."""
-        exact = [row for row in self.rows if row.metric == metric]
-        close = exact or [row for row in self.rows if re.sub(r"\(.*\)", "", row.metric) == metric]
-        if len(close) == 1 or exact:
-            return close[0]
-        reason = "several rows fit" if close else "no such row"
-        raise KeyError(f"{reason}: {metric!r}; this report has {', '.join(r.metric for r in self.rows)}")
-
-    def __str__(self) -> str:
-        return self.text()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain dictionaries, lists and numbers; the samples are left out."""
-        return {
-            "names": list(self.names),
-            "n": self.n,
-            "m": self.m,
-            "d": self.d,
-            "created": self.created,
-            "seconds": self.seconds,
-            "seed": self.seed,
-            "versions": dict(self.versions),
-            "image_shape": None if self.image_shape is None else list(self.image_shape),
-            "rows": [
-                {**asdict(row), "warnings": list(row.warnings), "notes": list(row.notes)} for row in self.rows
-            ],
-        }
-
-    def to_json(self, path: str | PathLike[str] | None = None, indent: int | None = 2) -> str:
-        """``to_dict`` as JSON, also written to ``path``; "inf", "-inf" and "nan" are strings there."""
-        from divergences.report.files import json_text
-
-        return _written(json_text(self.to_dict(), indent), path)
-
-    def frame(self) -> Any:
-        """The rows as a pandas DataFrame."""
-        try:
-            import pandas
-        except ImportError as error:
-            raise ImportError(
-                "Report.frame() needs pandas: pip install pandas. to_dict()['rows'] holds the same rows"
-            ) from error
-        return pandas.DataFrame(self.to_dict()["rows"])
-
-    def text(self, width: int | None = None, *, color: bool = False) -> str:
-        """A fixed-width table, as wide as the terminal unless ``width`` is given; plain unless ``color``."""
-        from divergences.report import text
-
-        return text.table(self, width=width, color=color)
-
-    def markdown(self) -> str:
-        """The table as GitHub markdown."""
-        from divergences.report import text
-
-        return text.markdown(self)
-
-    def html(self, path: str | PathLike[str] | None = None, title: str | None = None) -> str:
-        """One self-contained page with the table and the pictures, also written to ``path``."""
-        from divergences.report import html
-
-        title = f"{self.names[0]} and {self.names[1]}: how far apart?" if title is None else title
-        return _written(html.render([self], title=title), path)
-
-    def _repr_html_(self) -> str:
-        from divergences.report import html
-
-        return html.notebook(self)
-
-
-def _written(text: str, path: str | PathLike[str] | None) -> str:
-    if path is not None:
-        from divergences.report.files import write_text
-
-        write_text(path, text)
-    return text
-
-
-# ── evaluate ────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,38 +87,24 @@ def evaluate(
     adding a metric changes no other's number.
     """
     started = time.perf_counter()
-    check_pair(x, y, x_weights, y_weights)
-    plain_x, plain_y = to_numpy(check_samples(x, "x")), to_numpy(check_samples(y, "y"))
-    if validation is not None:
-        check_pair(validation, x, names=("validation", "x"))
-    names, image_shape = _checked_names(names), _checked_image_shape(image_shape, plain_x.shape[1])
-    chosen = _chosen(metrics)
-    given = {"x_weights": x_weights, "y_weights": y_weights}
-    data = _Data(
-        x=detached(x),
-        y=detached(y),
-        weights={key: detached(value) for key, value in given.items() if value is not None},
-        validation=detached(validation),
-        seed=_seed(rng),
-        pairs=len(plain_x) * len(plain_y),
-        d=plain_x.shape[1],
-    )
+    data = _checked(x, y, {"x_weights": x_weights, "y_weights": y_weights}, validation, rng)
+    names, image_shape = _checked_names(names), _checked_image_shape(image_shape, data.d)
     rows: list[Row] = []
-    for metric in _with_progress(chosen, progress):
+    for metric in _with_progress(_chosen(metrics, data), progress):
         too_much = _too_much(metric, data) if metrics is None else None
         rows += _rows(metric, data, too_much)
     return Report(
         rows=tuple(rows),
-        x=plain_x,
-        y=plain_y,
+        x=to_numpy(check_samples(x, "x")),
+        y=to_numpy(check_samples(y, "y")),
         names=names,
-        n=len(plain_x),
-        m=len(plain_y),
+        n=len(data.x),
+        m=len(data.y),
         d=data.d,
         seconds=time.perf_counter() - started,
         seed=data.seed,
         versions=_versions(x),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=_now(),
         image_shape=image_shape,
         validation=None if validation is None else to_numpy(check_samples(validation, "validation")),
         x_weights=None if x_weights is None else to_numpy(x_weights),
@@ -261,15 +112,38 @@ def evaluate(
     )
 
 
-def _chosen(metrics: str | Metric | Iterable[str | Metric] | None) -> list[Metric]:
+def _checked(x: Any, y: Any, weights: Mapping[str, Any], validation: Any, rng: Any) -> _Data:
+    """What the metrics are called with, or the error they would all end in."""
+    pair = check_pair(x, y, **weights)
+    if validation is not None:
+        check_pair(validation, x, names=("validation", "x"))
+    return _Data(
+        x=detached(x),
+        y=detached(y),
+        weights={key: detached(value) for key, value in weights.items() if value is not None},
+        validation=detached(validation),
+        seed=_seed(rng),
+        pairs=pair.n * pair.m,
+        d=pair.d,
+    )
+
+
+def _chosen(metrics: str | Metric | Iterable[str | Metric] | None, data: _Data) -> list[Metric]:
     if metrics is None:
-        return [METRICS[name] for name in DEFAULT_METRICS]
+        return [_fitting(METRICS[name], data) for name in DEFAULT_METRICS]
     if isinstance(metrics, (str, Metric)):
         metrics = [metrics]
     chosen = [parse(spec) for spec in metrics]
     if not chosen:
         raise ValueError("metrics must name at least one metric; got an empty list. None is the usual set")
     return chosen
+
+
+def _fitting(metric: Metric, data: _Data) -> Metric:
+    """The metric, with an estimator that takes weights where there are some: neighbours do not."""
+    if not data.weights or metric.name not in UNWEIGHTED:
+        return metric
+    return metric.with_options(estimator="histogram" if data.d <= HISTOGRAM_FEATURES else "classifier")
 
 
 def _checked_names(names: Any) -> tuple[str, str]:
@@ -299,6 +173,9 @@ def _seed(rng: Any) -> int:
 
 
 def _versions(x: Any) -> dict[str, str]:
+    import platform
+    from importlib import metadata  # slow to load, so not with the package
+
     found = {"python": platform.python_version()}
     for package in ("divergences", "numpy", "scipy", "scikit-learn", *(["torch"] if is_torch(x) else [])):
         try:
@@ -306,6 +183,12 @@ def _versions(x: Any) -> dict[str, str]:
         except metadata.PackageNotFoundError:  # a source tree that was never installed
             found[package] = "unknown"
     return found
+
+
+def _now() -> str:
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 # ── one metric ──────────────────────────────────────────────────────────────────────────────

@@ -21,7 +21,7 @@ import numpy as np
 from divergences._pairwise import nearest
 
 if TYPE_CHECKING:
-    from divergences.evaluate import Report
+    from divergences._record import Report
 
 __all__ = [
     "COLORS",

@@ -33,7 +33,7 @@ LAYERS = [
         "wasserstein",
     },
     {"critic", "density_ratio", "frechet"},
-    {"inference", "laws"},
+    {"_record", "inference", "laws"},
     {"evaluate", "integrations", "readers", "testing"},
     {"plots"},
     {"report"},
@@ -46,7 +46,8 @@ LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 
 # The edges that go up, each with its reason; they must stay inside functions.
 LAZY_EDGES = {
-    ("evaluate", "report"): "a Report renders itself (to_html, print), which loads the renderer when asked",
+    ("_record", "report"): "a Report renders itself (html, print), which loads the renderer when asked",
+    ("evaluate", "report"): "the progress bar",
 }
 
 # Who may load torch by name, and why. Everybody else asks _arrays.

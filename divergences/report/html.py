@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
 from divergences import plots
+from divergences._record import Report, Row, best
 from divergences.report import wording
 from divergences.report.style import CSS
-
-if TYPE_CHECKING:
-    from divergences.evaluate import Report, Row
 
 __all__ = ["notebook", "render"]
 
@@ -175,9 +171,9 @@ def _comparison(reports: Sequence[Report], labels: Sequence[str]) -> str:
     body = []
     for name in metrics:
         rows = [next((row for row in report.rows if row.metric == name), None) for report in reports]
-        best = _best(rows)
+        first = best(rows)
         better = next(row.better for row in rows if row is not None)
-        cells = "".join(_compared(row, row is not None and row.value == best) for row in rows)
+        cells = "".join(_compared(row, row in first) for row in rows)
         body.append(
             f'<tr><th scope="row"><code>{escape(name)}</code></th>'
             f'<td class="better">{wording.DIRECTIONS[better]}</td>{cells}</tr>'
@@ -189,24 +185,16 @@ def _comparison(reports: Sequence[Report], labels: Sequence[str]) -> str:
 <thead><tr><th scope="col">metric</th><th scope="col">better</th>{head}</tr></thead>
 <tbody>{"".join(body)}</tbody>
 </table></div>
-<p class="soft">The best value of each row is marked. A lead within the sampling error is not a lead.</p>
+<p class="soft">The best value of each row is marked, unless it carries a warning. A lead within the sampling
+error is not a lead.</p>
 </section>
 """
 
 
-def _best(rows: Sequence[Row | None]) -> float | None:
-    """The best of at least two values that differ, where one direction is better."""
-    known = [row for row in rows if row is not None]
-    values = [row.value for row in known if row.value is not None and not math.isnan(row.value)]
-    if len(set(values)) < 2 or known[0].better == "none":
-        return None
-    return min(values) if known[0].better == "lower" else max(values)
-
-
-def _compared(row: Row | None, best: bool) -> str:
+def _compared(row: Row | None, first: bool) -> str:
     if row is None:
         return '<td class="number"><span class="left">–</span></td>'
-    if best and row.value is not None:
+    if first:
         return f'<td class="number"><b class="best">{escape(wording.outcome(row))}</b></td>'
     return f'<td class="number">{_value(row)}</td>'
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from divergences.report import wording
 
 if TYPE_CHECKING:
-    from divergences.evaluate import Report, Row
+    from divergences._record import Report, Row
 
 __all__ = ["markdown", "table"]
 

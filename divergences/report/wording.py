@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from divergences.evaluate import Report, Row
+    from divergences._record import Report, Row
 
 __all__ = [
     "DIRECTIONS",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import divergences  # noqa: F401  fills METRICS
 from divergences import demo
@@ -76,6 +79,19 @@ def test_agreement_follows_the_numbers():
     text = sentence("The other digits", energy=[1, 2, 3, 4], frechet=[2, 1, 3, 4])
     assert "1 of 2" in text
     assert "frechet (Gaussian)" in text
+
+
+def test_a_lead_that_carries_a_warning_is_neither_counted_nor_starred():
+    found = reports(energy=[1, 2, 3, 4], reverse_kl=[-8.46, 1, 2, 3])
+    energy, reverse_kl = found[0].rows
+    found[0] = replace(found[0], rows=(energy, replace(reverse_kl, warnings=("too few rows",))))
+    text = demo.words(found, {})[0]
+    assert "1 of 1 numbers put them first; not counted" in text
+    assert text.endswith("because the value in the lead carries a warning: reverse_kl.")
+    console = Console(file=io.StringIO(), width=100)
+    console.print(demo.comparison(found))
+    lines = {line.split()[0]: line for line in console.file.getvalue().splitlines() if line.strip()}
+    assert ("*" in lines["energy"], "*" in lines["reverse_kl"]) == (True, False)
 
 
 def test_the_classifier_is_read_by_its_p_values():

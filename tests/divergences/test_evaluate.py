@@ -9,6 +9,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ import pytest
 
 from divergences import plots
 from divergences._inputs import DivergenceWarning
+from divergences._record import best
 from divergences.evaluate import DEFAULT_METRICS, Report, Row, evaluate
 from divergences.registry import METRICS, metric
 from divergences.report import files, html, text, wording
@@ -258,6 +260,20 @@ def test_the_usual_set_runs(rng):
     assert {row.better for row in report.rows if row.metric.startswith("precision_recall")} == {"higher"}
 
 
+@pytest.mark.parametrize(("d", "estimator"), [(1, "histogram"), (3, "histogram"), (4, "classifier")])
+def test_the_usual_set_under_weights_uses_estimators_that_take_them(monkeypatch, rng, d, estimator):
+    monkeypatch.setattr(sys.modules["divergences.evaluate"], "DEFAULT_METRICS", ("kl", "reverse_kl", "js"))
+    x, y = rng.normal(size=(150, d)), rng.normal(0.5, 1.0, size=(120, d))
+    report = evaluate(x, y, y_weights=np.linspace(1, 2, len(y)), rng=0)
+    specs = [f"{name}(estimator='{estimator}')" for name in ("kl", "reverse_kl", "js")]
+    assert [(row.metric, row.status) for row in report.rows] == [(spec, "ok") for spec in specs]
+    assert report["kl"] is report.rows[0]
+    asked = evaluate(x, y, specs, y_weights=np.linspace(1, 2, len(y)), rng=0)
+    assert [row.value for row in asked.rows] == [row.value for row in report.rows]
+    assert [row.metric for row in evaluate(x, y, rng=0).rows] == ["kl", "reverse_kl", "js"]
+    assert evaluate(x, y, "kl", y_weights=np.ones(len(y)))["kl"].status == "failed"  # as asked, or not at all
+
+
 def test_large_exact_transport_is_left_out_unless_asked_for(monkeypatch, samples):
     module = sys.modules["divergences.evaluate"]  # the package's own name for it is the function
     monkeypatch.setattr(module, "EXACT_TRANSPORT_PAIRS", 100)
@@ -356,6 +372,42 @@ def test_several_reports_are_compared(toys, samples):
     assert page.index("Side by side") < page.index("<h2>far</h2>") < page.index("<h2>near</h2>")
     with pytest.raises(ValueError, match="at least one Report"):
         html.render([], title="None")
+
+
+def a_row(value, *notes, better="lower"):
+    return Row("m", value, "failed" if value is None else "ok", "", better, "", 0.0, warnings=notes)
+
+
+@pytest.mark.parametrize(
+    ("rows", "winners"),
+    [
+        ([a_row(1.0), a_row(2.0), a_row(1.0)], [0, 2]),
+        ([a_row(1.0, better="higher"), a_row(2.0, better="higher")], [1]),
+        ([a_row(1.0), None, a_row(None), a_row(2.0), a_row(math.nan)], [0]),
+        ([a_row(-8.46, "too few rows"), a_row(0.1), a_row(0.2)], []),  # neither it nor the next
+        ([a_row(0.1, "too few rows"), a_row(0.1), a_row(0.2)], []),
+        (
+            [a_row(0.1), a_row(0.2, "too few rows")],
+            [0],
+        ),  # the lead stands
+        ([a_row(1.0), a_row(1.0)], []),
+        ([a_row(1.0), None], []),
+        ([a_row(1.0, better="none"), a_row(2.0, better="none")], []),
+        ([], []),
+    ],
+)
+def test_the_best_of_several(rows, winners):
+    assert [id(row) for row in best(rows)] == [id(rows[k]) for k in winners]
+
+
+def test_a_value_that_carries_a_warning_is_not_marked(samples):
+    x, y = samples
+    reports = [replace(evaluate(x, y, "energy"), rows=(row,)) for row in (a_row(-8.46, "few"), a_row(0.1))]
+    page = html.render(reports, title="Two")
+    assert "-8.46" in page
+    assert 'class="best"' not in page
+    reports[0] = replace(reports[0], rows=(a_row(-8.46),))
+    assert '<b class="best">-8.46</b>' in html.render(reports, title="Two")
 
 
 @pytest.mark.parametrize(
