@@ -11,7 +11,6 @@ The decorator returns the function unwrapped.
 from __future__ import annotations
 
 import ast
-import difflib
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -182,5 +181,7 @@ def _literal(keyword: ast.keyword) -> tuple[str, Any]:
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    import difflib
+
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ""

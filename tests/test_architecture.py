@@ -343,10 +343,11 @@ HEAVY = ["torch", "ot", "numba", "matplotlib", "sklearn", "scipy", "pandas", "jo
 
 PROBE = """
 import json, sys, time
+import numpy
 start = time.process_time()
 import divergences
 seconds = time.process_time() - start
-print(json.dumps({"seconds": seconds, "modules": sorted({m.split(".")[0] for m in sys.modules})}))
+print(json.dumps({"seconds": seconds, "modules": sorted(sys.modules)}))
 """
 
 
@@ -358,9 +359,12 @@ def loaded_by(code: str) -> dict:
 
 
 def test_importing_the_package_loads_nothing_heavy():
-    assert set(loaded_by(PROBE)["modules"]) & set(HEAVY) == set()
+    loaded = set(loaded_by(PROBE)["modules"])
+    assert {module.split(".")[0] for module in loaded} & set(HEAVY) == set()
+    assert "importlib.metadata" not in loaded, "reading the versions takes longer than all of our own code"
 
 
 def test_importing_the_package_is_quick():
-    # processor time, the best of a few: a busy machine is not the package's doing
-    assert min(loaded_by(PROBE)["seconds"] for _ in range(5)) < 0.3
+    # processor time after NumPy's own, the best of a few: a busy machine is not the package's doing.
+    # About 0.025 s from byte code, 0.07 s where every file is compiled first.
+    assert min(loaded_by(PROBE)["seconds"] for _ in range(5)) < 0.15
