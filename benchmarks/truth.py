@@ -109,7 +109,7 @@ def convergence_page(result: dict[str, Any]) -> str:
         "x ~ N(0, 1), y ~ N(1, 1), n samples each: the closed form, and the mean ± standard deviation of "
         f"the estimate over {result['seeds']} seeds. Written by `python benchmarks/truth.py convergence`; "
         "the numbers with their times are in `benchmarks/results/convergence.json`. The Parzen estimator "
-        f"and MMD visit n² pairs and stop at n = {PAIR_LIMIT:,} (the estimator over {FEW_SEEDS} seeds there).",
+        f"and MMD visit n² pairs and stop at n = {PAIR_LIMIT:,} (the former over {FEW_SEEDS} seeds there).",
         "",
         "| " + " | ".join(head) + " |",
         "|" + "---|" * len(head),

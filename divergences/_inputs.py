@@ -36,6 +36,7 @@ __all__ = [
     "DivergenceWarning",
     "Gaussians",
     "Pair",
+    "check_cost",
     "check_gaussian",
     "check_gaussians",
     "check_integer",
@@ -275,6 +276,17 @@ def check_weights(value: Any, samples: Array, name: str) -> tuple[Array, bool]:
         raise ValueError(f"{name} must not all be zero: a sample needs some mass")
     array = array / largest
     return array / xp.sum(array), bool(xp.all(plain == plain[0]))
+
+
+def check_cost(value: Any, name: str, shape: tuple[int, int]) -> Array:
+    """A finite cost for every pair of rows, in float64."""
+    array = _as_array(value, name)
+    if tuple(array.shape) != shape:
+        raise ValueError(
+            f"{name} must hold one number for each pair of rows, shape {shape}; got shape {tuple(array.shape)}"
+        )
+    _finite(array, name, "give a forbidden pair a large cost instead")
+    return widened(array)[0]
 
 
 # ── probability vectors ─────────────────────────────────────────────────────────────────────
