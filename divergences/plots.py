@@ -2,22 +2,31 @@
 
 They bin, project and draw, and measure nothing that the report does not already say. At most
 ``POINTS`` rows of each sample are drawn, chosen with a fixed seed (and by weight, if weighted).
-Only matplotlib's object API is used: no window, no pyplot state, the user's settings untouched.
+How lines, colours and axes look is in ``_canvas``.
 """
 
 from __future__ import annotations
 
 import base64
-import io
-import re
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from divergences._canvas import (
+    COLORS,
+    INK,
+    WIDTH,
+    canvas,
+    histograms,
+    legend,
+    mosaic,
+    quiet,
+    shortened,
+    spans_decades,
+    svg,
+)
 from divergences._pairwise import nearest
 
 if TYPE_CHECKING:
@@ -35,36 +44,9 @@ __all__ = [
     "projection",
 ]
 
-COLORS = ("#2b7bba", "#d95f0e")  # x blue, y orange: told apart by every kind of colour vision
-INK = "#24292f"
 POINTS = 2000
 FEATURES = 6
-WIDTH = 5.4  # inches: narrow enough to stay readable on a phone
 GRID_ROWS, GRID_COLUMNS = 6, 10
-
-STYLE = {
-    "font.family": "sans-serif",
-    "font.size": 9.0,
-    "axes.titlesize": 9.0,
-    "axes.edgecolor": INK,
-    "axes.facecolor": "none",
-    "axes.labelcolor": INK,
-    "axes.linewidth": 0.6,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "figure.facecolor": "none",
-    "grid.color": INK,
-    "grid.alpha": 0.12,
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "savefig.facecolor": "none",
-    "svg.hashsalt": "divergences",  # the same report gives the same file
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +60,7 @@ class Picture:
 
     def svg(self) -> str:
         """The drawing as SVG that follows the reader's light or dark scheme."""
-        out = io.StringIO()
-        with _style(), _quiet():
-            self.figure.savefig(out, format="svg", dpi=160, metadata={"Date": None, "Creator": None})
-        drawing = out.getvalue()
-        drawing = drawing[drawing.index("<svg") :].replace(INK, "currentColor")
-        scheme = f"<style>svg{{color:{INK}}}@media(prefers-color-scheme:dark){{svg{{color:#d8dde3}}}}</style>"
-        return re.sub(r"(<svg[^>]*>)", lambda tag: tag[1] + scheme, drawing, count=1)
+        return svg(self.figure)
 
     def uri(self) -> str:
         """The SVG as a data URI."""
@@ -104,7 +80,7 @@ def pictures(report: Report) -> list[Picture]:
     drawn = []
     for title, draw in drawers:
         try:
-            with _quiet():
+            with quiet():
                 drawn.append(draw(report))
         except Exception as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
@@ -118,15 +94,15 @@ def pictures(report: Report) -> list[Picture]:
 def distribution(report: Report) -> Picture:
     """One-dimensional samples: histogram and distribution function, side by side."""
     (x, y), (a, b) = _columns(report), _weights(report)
-    with _canvas(2, columns=2, height=2.6) as (figure, axes):
-        _histograms(axes[0], x[:, 0], y[:, 0], a, b)
+    with canvas(2, columns=2, height=2.6) as (figure, axes):
+        histograms(axes[0], x[:, 0], y[:, 0], a, b)
         axes[0].set_title("share of rows in each bin")
         for values, weights, color, dash in zip((x, y), (a, b), COLORS, ("-", "--"), strict=True):
             order = np.argsort(values[:, 0])
             heights = np.cumsum(weights[order]) / weights.sum()
             axes[1].step(values[order, 0], heights, where="post", color=color, linestyle=dash)
         axes[1].set_title("share of rows at or below")
-        _legend(figure, report)
+        legend(figure, report.names)
     return Picture(
         "Distribution",
         "Left, where the values of each sample lie; right, the share of rows at or below each value. The "
@@ -144,12 +120,12 @@ def marginals(report: Report) -> Picture:
     differs = np.divide(shift, spread, out=np.zeros_like(shift), where=spread > 0)
     chosen = np.argsort(-np.abs(differs), kind="stable")[:FEATURES]
     rows = -(-len(chosen) // 2)
-    with _canvas(len(chosen), columns=2, height=0.55 + 1.45 * rows) as (figure, axes):
+    with canvas(len(chosen), columns=2, height=0.55 + 1.45 * rows) as (figure, axes):
         for axis, column in zip(axes, chosen, strict=True):
-            _histograms(axis, x[:, column], y[:, column], a, b)
+            histograms(axis, x[:, column], y[:, column], a, b)
             axis.set_title(f"feature {column}   shift {differs[column]:+.2g} sd")
             axis.set_yticks([])
-        _legend(figure, report)
+        legend(figure, report.names)
     which = f"The {len(chosen)} of {report.d} features" if report.d > len(chosen) else "The features"
     return Picture(
         "Features that differ most",
@@ -173,7 +149,7 @@ def projection(report: Report) -> Picture:
         shares = 100 * np.nan_to_num(pca.explained_variance_ratio_)
         labels = (f"principal axis 1 ({shares[0]:.0f} % of variance)", f"axis 2 ({shares[1]:.0f} %)")
         how = "The plane in which the pooled points vary most."
-    with _canvas(1, columns=1, height=4.4) as (figure, axes):
+    with canvas(1, columns=1, height=4.4) as (figure, axes):
         for rows, color, marker, order in zip((x, y), COLORS, ("o", "^"), (2, 3), strict=True):
             axes[0].scatter(
                 rows[:, 0], rows[:, 1], s=9, color=color, marker=marker, alpha=0.45, linewidths=0,
@@ -181,7 +157,7 @@ def projection(report: Report) -> Picture:
             )  # fmt: skip
         axes[0].set_xlabel(labels[0])
         axes[0].set_ylabel(labels[1])
-        _legend(figure, report, markers=True)
+        legend(figure, report.names, markers=True)
     return Picture(
         "Common projection",
         f"{how} Where only one colour lies, the model leaves a region out or makes things up. "
@@ -199,12 +175,12 @@ def neighbor_distances(report: Report) -> Picture:
     to_x = np.linalg.norm(y - x[nearest(y, x, 1)[:, 0]], axis=1)
     within = np.linalg.norm(x - x[nearest(x, x, 1, exclude_self=True)[:, 0]], axis=1)
     x_name, y_name = report.names
-    with _canvas(1, columns=1, height=2.9) as (figure, axes):
-        log = _spans_decades(np.concatenate([within, to_x]))
-        _histograms(axes[0], within, to_x, np.ones(len(within)), np.ones(len(to_x)), log=log)
-        axes[0].set_xlabel(f"distance to the nearest row of {_shortened(x_name)}")
+    with canvas(1, columns=1, height=2.9) as (figure, axes):
+        log = spans_decades(np.concatenate([within, to_x]))
+        histograms(axes[0], within, to_x, np.ones(len(within)), np.ones(len(to_x)), log=log)
+        axes[0].set_xlabel(f"distance to the nearest row of {shortened(x_name)}")
         axes[0].set_ylabel("share of rows")
-        _legend(figure, report, labels=(f"within {x_name}", f"{y_name} to {x_name}"))
+        legend(figure, (f"within {x_name}", f"{y_name} to {x_name}"))
     copies = int((to_x == 0).sum())
     copied = f"{copies} of the {len(to_x)} drawn rows of {y_name} are exact copies. " if copies else ""
     return Picture(
@@ -228,7 +204,7 @@ def parzen_curve(report: Report) -> Picture:
     order, chosen = np.argsort(bandwidths), float(fitted.bandwidth)
     top, last = heights[np.isfinite(heights)].max(), heights[order][-1]
     floor = top - max(4 * (top - last), 1.0)  # towards σ = 0 the curve falls without end
-    with _canvas(1, columns=1, height=2.9) as (figure, axes):
+    with canvas(1, columns=1, height=2.9) as (figure, axes):
         axes[0].plot(bandwidths[order], heights[order], color=COLORS[1])
         axes[0].axvline(chosen, color=INK, linewidth=0.9, linestyle=":")
         axes[0].set_ylim(max(floor, heights.min()) - 0.05 * (top - floor), top + 0.08 * (top - floor))
@@ -259,11 +235,17 @@ def images(report: Report) -> Picture:
     shape: Any = report.image_shape  # ``pictures`` asks only where rows are images
     low, high = x.min(), x.max()  # one wild pixel of y must not grey out the rest
     height = 0.35 + 2 * WIDTH * GRID_ROWS / GRID_COLUMNS * shape[0] / shape[1]
-    with _canvas(2, columns=1, height=min(height, 8.0)) as (figure, axes):
+    with canvas(2, columns=1, height=min(height, 8.0)) as (figure, axes):
         for axis, rows, name, color in zip(axes, (x, y), report.names, COLORS, strict=True):
             scaled = np.clip((rows - low) / (high - low if high > low else 1.0), 0, 1)
-            axis.imshow(_mosaic(scaled, shape), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-            axis.set_title(_shortened(name), color=color, loc="left", fontweight="bold")
+            axis.imshow(
+                mosaic(scaled, shape, (GRID_ROWS, GRID_COLUMNS)),
+                cmap="gray",
+                vmin=0,
+                vmax=1,
+                interpolation="nearest",
+            )
+            axis.set_title(shortened(name), color=color, loc="left", fontweight="bold")
             axis.set_axis_off()
     x_name, y_name = report.names
     return Picture(
@@ -276,81 +258,6 @@ def images(report: Report) -> Picture:
 
 
 # ── what they share ─────────────────────────────────────────────────────────────────────────
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """What a measure warns of stands in the report's table; a font without a sign is no news."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    import matplotlib
-
-    plain = {key: value for key, value in matplotlib.rcParamsDefault.items() if key != "backend"}
-    with matplotlib.rc_context({**plain, **STYLE}):
-        yield
-
-
-@contextmanager
-def _canvas(panels: int, *, columns: int, height: float) -> Iterator[tuple[Any, list[Any]]]:
-    """A figure of the usual width and ``panels`` axes in it, in our own style throughout."""
-    with _style():
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        rows = -(-panels // columns)
-        yield figure, [figure.add_subplot(rows, columns, k + 1) for k in range(panels)]
-
-
-def _histograms(
-    axis: Any, x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray, *, log: bool = False
-) -> None:
-    """The share of each sample's weight in common bins; the end bins take what lies beyond them."""
-    pooled = np.concatenate([x, y])
-    low, high = np.quantile(pooled[pooled > 0] if log else pooled, [0.001, 0.999])
-    if low == high:
-        low, high = pooled.min(), pooled.max()
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    bins = int(np.clip(np.sqrt(min(len(x), len(y))), 10, 50))
-    edges = np.geomspace(low, high, bins + 1) if log else np.linspace(low, high, bins + 1)
-    for values, weights, color, dash in zip((x, y), (a, b), COLORS, ("-", "--"), strict=True):
-        inside = np.clip(values, edges[0], edges[-1])
-        shares = np.histogram(inside, edges, weights=weights / weights.sum())[0]
-        axis.stairs(shares, edges, fill=True, color=color, alpha=0.2)
-        axis.stairs(shares, edges, color=color, linestyle=dash, linewidth=1.2)
-    if log:
-        axis.set_xscale("log")
-
-
-def _spans_decades(values: np.ndarray) -> bool:
-    """Whether a linear axis would squash most of these non-negative values into one bin."""
-    low, high = np.quantile(values, [0.1, 0.99])
-    return bool(0 < 30 * low < high)
-
-
-def _legend(
-    figure: Any, report: Report, *, labels: tuple[str, str] | None = None, markers: bool = False
-) -> None:
-    from matplotlib.lines import Line2D
-
-    shapes = (("", "o"), ("", "^")) if markers else (("-", ""), ("--", ""))
-    handles = [
-        Line2D([], [], color=color, linestyle=line, marker=marker)
-        for color, (line, marker) in zip(COLORS, shapes, strict=True)
-    ]
-    texts = [_shortened(label) for label in labels or report.names]
-    figure.legend(handles, texts, loc="outside upper left", ncols=2, handlelength=1.6)
-
-
-def _shortened(name: str) -> str:
-    """A label that fits, with matplotlib's own markup made plain."""
-    short = name if len(name) <= 36 else name[:35] + "…"
-    return short.replace("$", r"\$")
 
 
 def _columns(report: Report) -> tuple[np.ndarray, np.ndarray]:
@@ -394,16 +301,3 @@ def _how_many(x: np.ndarray, y: np.ndarray, report: Report) -> str:
         if 0 < len(drawn) < rows
     ]
     return f"Drawn from {' and '.join(parts)}." if parts else ""
-
-
-def _mosaic(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Rows as tiles of one image, with gaps; NaN (left unpainted) where a tile is missing."""
-    height, width, *channels = shape
-    tiles = np.full((GRID_ROWS * GRID_COLUMNS, height + 1, width + 1, *channels), np.nan)
-    tiles[: len(rows), :height, :width] = rows.reshape(len(rows), *shape)
-    grid = tiles.reshape(GRID_ROWS, GRID_COLUMNS, height + 1, width + 1, *channels)
-    whole = np.moveaxis(grid, 2, 1).reshape(GRID_ROWS * (height + 1), GRID_COLUMNS * (width + 1), *channels)
-    if channels:  # imshow paints NaN in RGB black: give it an alpha channel instead
-        painted = np.isfinite(whole[..., :1])
-        return np.concatenate([np.nan_to_num(whole), painted], axis=-1)
-    return whole

@@ -34,7 +34,7 @@ LAYERS = [
     },
     {"critic", "density_ratio", "frechet"},
     {"_record", "inference", "laws"},
-    {"evaluate", "integrations", "readers", "testing"},
+    {"_canvas", "evaluate", "integrations", "readers", "testing"},
     {"plots"},
     {"report"},
     {"__init__"},  # the public names; importing it fills METRICS
