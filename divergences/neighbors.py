@@ -29,6 +29,15 @@ class PrecisionRecall(NamedTuple):
     coverage: Any
 
 
+# what each row of a report tells
+PrecisionRecall.precision.__doc__ = "share of model samples that look real: inside the ball of a real one"
+PrecisionRecall.recall.__doc__ = (
+    "share of real samples that the model reaches: inside the ball of one of its own"
+)
+PrecisionRecall.density.__doc__ = "how densely real samples surround the model's: about 1 when P = Q"
+PrecisionRecall.coverage.__doc__ = "share of real samples with a model sample in their own ball"
+
+
 @metric(
     on="samples", degree=0, differentiable=False, better="higher", cost="n*m",
     meaning="share of model samples that look real (precision, density) and of real ones that are reached "

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from numbers import Integral
 from typing import Any
+
+from divergences._arrays import detached
 
 __all__ = ["Certificate", "Estimate", "Interval", "TestResult"]
 
@@ -68,8 +71,8 @@ class Estimate:
         return text
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dictionaries and numbers, ready for JSON."""
-        return asdict(self)
+        """Plain dictionaries, lists and numbers, ready for JSON."""
+        return dict(_plain(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,5 +103,17 @@ class TestResult:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dictionaries and numbers, ready for JSON."""
-        return asdict(self)
+        """Plain dictionaries, lists and numbers, ready for JSON."""
+        return dict(_plain(self))
+
+
+def _plain(value: Any) -> Any:
+    """Records as dictionaries (a certificate with its gap), tuples as lists, numbers as Python's own."""
+    if is_dataclass(value):
+        found = {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+        return {**found, "gap": float(value.gap)} if isinstance(value, Certificate) else found
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, (str, bool)):
+        return value
+    return int(value) if isinstance(value, Integral) else float(detached(value))

@@ -142,6 +142,12 @@ def test_field_docstrings_become_meanings(toys, samples):
     assert evaluate(*samples, "toy_described")["toy_described.share"].meaning == "the share of rows"
 
 
+def test_precision_and_recall_tell_four_things(samples):
+    rows = evaluate(*samples, "precision_recall").rows
+    assert len({row.meaning for row in rows}) == 4
+    assert all(row.meaning and row.meaning != METRICS["precision_recall"].meaning for row in rows)
+
+
 def test_an_array_is_not_a_value(toys, samples):
     assert "shape (3,)" in evaluate(*samples, ["toy_array"])["toy_array"].error
 
