@@ -163,7 +163,7 @@ def squared_mmd(
     pair = check_pair(x, y, x_weights, y_weights, min_rows=2 if estimator == "unbiased" else 1)
     unbiased = estimator == "unbiased"
     if kernel in STATIONARY:
-        widths = [width / pair.scale for width in _bandwidths(bandwidth, pair)]
+        widths = [_proportionate(width, pair) for width in _bandwidths(bandwidth, pair)]
         return pair.result(_mmd_stationary(pair, STATIONARY[str(kernel)], widths, unbiased))
     if not isinstance(bandwidth, str):
         raise ValueError(f"kernel {kernel!r} has no bandwidth; leave bandwidth out, got {bandwidth!r}")
@@ -209,6 +209,17 @@ def _bandwidths(bandwidth: Any, pair: Pair) -> list[float]:
     if len(bandwidth) == 0:
         raise ValueError("bandwidth must be a number, 'median' or a non-empty sequence of numbers")
     return [check_positive(width, "bandwidth") for width in bandwidth]
+
+
+def _proportionate(width: float, pair: Pair) -> float:
+    """The bandwidth in the pair's coordinates, where its square and that of d/σ must be representable."""
+    relative = width / pair.scale
+    if not 1e-150 < relative < 1e150:
+        raise ValueError(
+            f"bandwidth is out of all proportion to the samples: {width:g} for values of size "
+            f"{pair.scale:.3g}. Use bandwidth='median', or one nearer the distances between rows"
+        )
+    return relative
 
 
 def _median_distance(pair: Pair) -> float:
