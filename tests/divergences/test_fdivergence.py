@@ -163,7 +163,7 @@ def test_activation_stays_in_the_domain_of_the_conjugate(name: str, dtype: torch
     v = torch.cat([-magnitudes.flip(0), torch.zeros(1, dtype=dtype), magnitudes])
     u = row.activation(v)
     value = row.conjugate(u)
-    low, high = range_of_derivative(row)
+    high = row.slope
     assert not torch.isnan(u).any()
     assert not torch.isnan(value).any()
     assert (u <= torch.tensor(high, dtype=dtype)).all()
