@@ -14,7 +14,7 @@ import tempfile
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from divergences.registry import Metric
 
 __all__ = ["app", "main"]
-
-# typer carries its own copy of click's exceptions and exports this one alone
-UsageError: Any = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
     name="divergences", help="How far apart are two sets of samples, and how sure are you?",
@@ -46,15 +43,18 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         given = None if arguments is None else list(arguments)
         code = command.main(given, prog_name="divergences", standalone_mode=False)
         sys.stdout.flush()
-    except UsageError as error:
-        _complain(error.format_message())
-        code = 2
     except (typer.Abort, KeyboardInterrupt):
         _complain("interrupted")
         code = 130
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except Exception as error:
+        # a usage error: its class is click's or typer's own copy, by version; its method has never moved
+        if not hasattr(error, "format_message"):
+            raise
+        _complain(error.format_message())
+        code = 2
     sys.exit(code if isinstance(code, int) else 0)
 
 

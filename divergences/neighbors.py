@@ -31,9 +31,7 @@ class PrecisionRecall(NamedTuple):
 
 # what each row of a report tells
 PrecisionRecall.precision.__doc__ = "share of model samples that look real: inside the ball of a real one"
-PrecisionRecall.recall.__doc__ = (
-    "share of real samples that the model reaches: inside the ball of one of its own"
-)
+PrecisionRecall.recall.__doc__ = "share of real samples the model reaches: in the ball of one of its own"
 PrecisionRecall.density.__doc__ = "how densely real samples surround the model's: about 1 when P = Q"
 PrecisionRecall.coverage.__doc__ = "share of real samples with a model sample in their own ball"
 
