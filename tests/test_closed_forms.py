@@ -200,3 +200,19 @@ def test_precision_and_recall_of_equal_distributions_converge():
     assert abs(result.density - 1) < SIGMAS * math.sqrt(2 / (5 * 2000)) * 5  # balls overlap about 5-fold
     assert abs(result.coverage - (1 - 2.0**-5)) < SIGMAS * math.sqrt(2.0**-5 / 2000) * 2  # Naeem 2020, eq. 8
     assert abs(result.precision - result.recall) < SIGMAS * math.sqrt(2 * 0.05 / 2000)
+
+
+@pytest.mark.parametrize("p", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(6))
+def test_max_sliced_finds_the_maximum_in_the_plane(seed, p):
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=(7, 2)), rng.normal(0.5, 1.5, size=(7, 2))
+    angles = np.linspace(0, np.pi, 4001)
+    theta = np.stack([np.cos(angles), np.sin(angles)])
+    gaps = np.abs(np.sort(x @ theta, axis=0) - np.sort(y @ theta, axis=0))
+    scanned = (gaps**p).mean(axis=0).max() ** (1 / p)
+    value = float(dv.max_sliced_wasserstein(x, y, p=p, rng=0))
+    # the scan misses the maximum by at most its angle times the length of the data
+    assert (
+        scanned * (1 - 1e-9) <= value <= scanned + (angles[1] / 2) * np.abs([x, y]).max() * 2 * math.sqrt(2)
+    )
