@@ -78,8 +78,9 @@ def squared_distances(x: Array, y: Array) -> Array:
 
     if x.shape[1] <= DIRECT_DIMENSIONS:
         return cdist(x, y, "sqeuclidean")
-    x_norms, y_norms = np.einsum("ij,ij->i", x, x), np.einsum("ij,ij->i", y, y)
-    out = x @ y.T
+    near_x, near_y = _centred(x, y)
+    x_norms, y_norms = np.einsum("ij,ij->i", near_x, near_x), np.einsum("ij,ij->i", near_y, near_y)
+    out = near_x @ near_y.T
     out *= -2.0
     out += x_norms[:, None]
     out += y_norms[None, :]
@@ -99,8 +100,9 @@ def _squared_distances_torch(x: Array, y: Array) -> Array:
         for k in range(1, x.shape[1]):
             total = total + (x[:, None, k] - y[None, :, k]) ** 2
         return total
-    x_norms, y_norms = (x * x).sum(dim=1), (y * y).sum(dim=1)
-    out = x_norms[:, None] + y_norms[None, :] - 2.0 * (x @ y.T)
+    near_x, near_y = _centred(x, y)
+    x_norms, y_norms = (near_x * near_x).sum(dim=1), (near_y * near_y).sum(dim=1)
+    out = x_norms[:, None] + y_norms[None, :] - 2.0 * (near_x @ near_y.T)
     spoiled = detached(out) < CANCELLATION * detached(x_norms[:, None] + y_norms[None, :])
     rows, columns = spoiled.nonzero(as_tuple=True)
     if len(rows):
@@ -114,11 +116,11 @@ def paired_squared_distances(x: Array, y: Array) -> Array:
 
 
 def _centred(x: Array, y: Array) -> tuple[Array, Array]:
-    """Both samples about their common mean: the expansion then cancels as little as it can."""
-    if x.shape[1] <= DIRECT_DIMENSIONS:
-        return x, y
-    xp = namespace(x)
-    centre = detached(xp.mean(x, axis=0) + xp.mean(y, axis=0)) / 2
+    """Both about the mean of y: the expansion then cancels as little as it can.
+
+    For the expansion alone: the subtraction rounds, and near-duplicates would lose their digits.
+    """
+    centre = detached(namespace(y).mean(y, axis=0))
     return x - centre, y - centre
 
 
@@ -129,7 +131,6 @@ def weighted_sums(
     x: Array, y: Array, a: Array, b: Array, functions: Sequence[Callable[[Array], Array]]
 ) -> list[Array]:
     """Σ_ij a_i b_j f(‖x_i − y_j‖²) for each f, all in one visit of the distances."""
-    x, y = _centred(x, y)
     totals: list[Any] = [0.0] * len(functions)
 
     def one_block(rows: Array, columns: Array, weights: Array, others: Array) -> Array:
@@ -145,7 +146,6 @@ def weighted_sums(
 
 def self_sums(x: Array, a: Array, functions: Sequence[Callable[[Array], Array]]) -> list[Array]:
     """Σ_ij a_i a_j f(‖x_i − x_j‖²) for each f, visiting each unordered pair about once."""
-    x, _ = _centred(x, x)
     xp = namespace(x)
     totals: list[Any] = [0.0] * len(functions)
 
@@ -196,7 +196,6 @@ def row_logsumexp(
 
     ``own[i]`` is the column that row i may not use (leave one out).
     """
-    x, y = _centred(x, y)
     xp = namespace(x)
 
     def one_block(rows: Array, columns: Array, logs: Array, left_out: Array | None = None) -> Array:
@@ -224,7 +223,6 @@ def nearest(x: Array, y: Array, k: int, *, exclude_self: bool = False) -> np.nda
         plain_x, plain_y = to_numpy(plain_x), to_numpy(plain_y)
         if x.shape[1] <= TREE_DIMENSIONS:
             return _nearest_by_tree(plain_x, plain_y, k, exclude_self)
-    plain_x, plain_y = _centred(plain_x, plain_y)
     found = []
     for part in row_slices(x.shape[0], y.shape[0]):
         squared = squared_distances(plain_x[part], plain_y)
@@ -285,7 +283,7 @@ def count_within(
     Returns (how many balls hold x_i closed, how many x lie strictly inside ball j, how many on
     its boundary). Equality is judged to ``tolerance`` relative, the accuracy of the distances.
     """
-    x, y = _centred(detached(x), detached(y))
+    x, y = detached(x), detached(y)
     xp = namespace(x)
     radii = detached(squared_radii)[None, :]
     holding: list[np.ndarray] = []
@@ -302,8 +300,7 @@ def count_within(
 
 def distance_matrix(x: Array, y: Array, p: float) -> np.ndarray:
     """The whole cost matrix ‖x_i − y_j‖^p in NumPy: for solvers that need it, within their size."""
-    plain_x, plain_y = _centred(to_numpy(x), to_numpy(y))
-    squared = squared_distances(plain_x, plain_y)
+    squared = squared_distances(to_numpy(x), to_numpy(y))
     if p == 2:
         return squared
     return np.power(squared, p / 2, out=squared)
