@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -68,8 +69,11 @@ class Parzen:
         """
         held_out = validation is None
         pair = check_pair(y if held_out else validation, y, None, y_weights, names=("validation", "y"))
+        pair = _with_mass_only(pair)
         if held_out and pair.m < 2:
-            raise ValueError("y must have at least 2 rows to choose a bandwidth; pass bandwidth= instead")
+            raise ValueError(
+                "y must have at least 2 rows with weight to choose a bandwidth; pass bandwidth= instead"
+            )
         rows, own = _validation_rows(pair, held_out)
         if grid is None:
             widths, scores = _fine_search(pair, rows, own)
@@ -144,8 +148,9 @@ def parzen_log_likelihood(
     pair = check_pair(x, y, x_weights, y_weights)
     if bandwidth is None:
         bandwidth = Parzen.fit(y, validation=validation, grid=grid, y_weights=y_weights).bandwidth
-    elif grid is not None:
-        raise ValueError("grid chooses the bandwidth; pass bandwidth or grid, not both")
+    elif grid is not None or validation is not None:
+        extra = "validation" if grid is None else "grid"
+        raise ValueError(f"{extra} chooses the bandwidth; pass bandwidth or {extra}, not both")
     values = _log_density(pair, check_positive(bandwidth, "bandwidth"))
     return pair.result(pair.xp.sum(pair.a * values))
 
@@ -177,6 +182,15 @@ def _log_weights(pair: Pair) -> Array:
 # ── choosing the bandwidth ──────────────────────────────────────────────────────────────────
 
 
+def _with_mass_only(pair: Pair) -> Pair:
+    """The pair without the rows of y that weigh nothing: they have no say in the bandwidth."""
+    kept = np.flatnonzero(to_numpy(pair.b) > 0)
+    if len(kept) == pair.m:
+        return pair
+    rows = from_numpy(kept, pair.y)
+    return replace(pair, y=pair.y[rows], b=pair.b[rows])
+
+
 def _validation_rows(pair: Pair, held_out: bool) -> tuple[Array, Array | None]:
     """The rows to score and, for leave-one-out, the column each may not use."""
     if not held_out:
@@ -191,11 +205,12 @@ def _mean_log_densities(pair: Pair, rows: Array, own: Array | None, widths: np.n
     logs = detached(_log_weights(pair))
     rates = [0.5 / float(w) ** 2 for w in widths]
     values = to_numpy(row_logsumexp(rows, detached(pair.y), logs, rates, own=own))
+    b = np.ones(values.shape[1])
     if own is not None:  # the other weights sum to 1 − b_i
         b = to_numpy(pair.b)[to_numpy(own)]
         values = values - np.log1p(-b)[None, :]
     normalisers = np.array([_log_normaliser(pair.d, float(w)) for w in widths])
-    return values.mean(axis=1) - normalisers
+    return values @ (b / b.sum()) - normalisers
 
 
 def _fine_search(pair: Pair, rows: Array, own: Array | None) -> tuple[np.ndarray, np.ndarray]:
