@@ -53,7 +53,8 @@ def classifier_two_sample(x: Any, y: Any, *, classifier: Any = None, rng: Any = 
     """Classifier two-sample test: balanced held-out accuracy in [0, 1], and its p-value when P = Q.
 
     A random half of each sample trains the classifier (``classifier``: any scikit-learn one;
-    None for ``default_classifier``), the other half is classified. ``statistic`` is the mean of
+    None for ``default_classifier``, its classes balanced; give your own ``class_weight="balanced"``
+    where n ≠ m, or it loses power), the other half is classified. ``statistic`` is the mean of
     the two classes' accuracies, so n ≠ m does not move its null mean of ½. Under P = Q, given
     the classifier, a held-out row is called "y" with one probability t whichever set it came
     from; ``p_value`` is Fisher's exact one-sided test of that, valid at any sample size, and
@@ -74,7 +75,9 @@ def classifier_two_sample(x: Any, y: Any, *, classifier: Any = None, rng: Any = 
     orders = [rng.permutation(len(s)) for s in samples]
     train = [s[o[: len(s) // 2]] for s, o in zip(samples, orders, strict=True)]
     test = [s[o[len(s) // 2 :]] for s, o in zip(samples, orders, strict=True)]
-    model = _fitted(classifier, train[0], train[1], None, rng)
+    # a classifier trained on unequal classes calls nearly every row by the larger one's name
+    balance = [np.ones(len(part)) for part in train] if classifier is None else None
+    model = _fitted(classifier, train[0], train[1], balance, rng)
     called_y = [int(np.sum(np.asarray(model.predict(part)) == 1)) for part in test]
     sizes = [len(part) for part in test]
     accuracy = 0.5 * ((sizes[0] - called_y[0]) / sizes[0] + called_y[1] / sizes[1])
