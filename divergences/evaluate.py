@@ -85,6 +85,10 @@ def evaluate(
     Bad input raises ``ValueError`` or ``TypeError``. A metric that fails gets a row that says why.
     Each metric draws from a generator of its own, made from one seed and its name, so that
     adding a metric changes no other's number.
+
+    >>> report = evaluate([0.0, 1.0], [5.0, 6.0], ["energy", "wasserstein"])
+    >>> [(row.metric, row.value) for row in report.rows]
+    [('energy', 9.0), ('wasserstein', 5.0)]
     """
     started = time.perf_counter()
     data = _checked(x, y, {"x_weights": x_weights, "y_weights": y_weights}, validation, rng)

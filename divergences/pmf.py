@@ -360,10 +360,10 @@ def _edges(pair: Pair, bins: Any, x: np.ndarray, y: np.ndarray) -> list[np.ndarr
     pooled = np.concatenate([x, y])
     if isinstance(bins, str):
         return [_rule_edges(column, bins, pair) for column in pooled.T]
-    if np.ndim(bins) == 0:
+    if not isinstance(bins, (list, tuple)) and np.ndim(bins) == 0:  # np.ndim fails on edges of two lengths
         count = check_integer(bins, "bins")
         return [_equal_edges(column, count) for column in pooled.T]
-    given = [bins] if np.ndim(bins[0]) == 0 else list(bins)
+    given = [bins] if len(bins) == 0 or np.ndim(bins[0]) == 0 else list(bins)
     if len(given) != pair.d:
         raise ValueError(f"bins must give edges for each of the {pair.d} features; got {len(given)} arrays")
     origin, out = to_numpy(pair.origin), []
