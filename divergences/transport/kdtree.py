@@ -11,61 +11,16 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-__all__ = ["PriceTree", "nearest", "sort_points"]
+from divergences.transport.ordering import sort_points
+
+__all__ = ["PriceTree", "cost", "fit", "nearest", "nearest_all"]
 
 LEAF = 8
 EPS = 2.0**-52
 # Kinds of ground cost, as the kernels see them.
 SQUARED, EUCLIDEAN, CITYBLOCK = 0, 1, 2
 # Columns of the node table after the three blocks of d: low corner, high corner, gradient.
-OFFSET, LOWEST, TANGENT, WIDTH = 0, 1, 2, 3
-
-
-@numba.njit(cache=True, nogil=True)
-def _select(values, order, first, last, middle):
-    """Hoare's selection: order[first:middle] gets the smaller values, also where many are equal."""
-    low, high = first, last - 1
-    while low < high:
-        pivot = values[order[(low + high) // 2]]
-        i, j = low, high
-        while i <= j:
-            while values[order[i]] < pivot:
-                i += 1
-            while values[order[j]] > pivot:
-                j -= 1
-            if i <= j:
-                order[i], order[j] = order[j], order[i]
-                i += 1
-                j -= 1
-        if middle <= j:
-            high = j
-        elif middle >= i:
-            low = i
-        else:
-            return
-
-
-@numba.njit(cache=True, nogil=True)
-def sort_points(points, depth):
-    """The order of the leaves of a balanced tree: node i of level l holds [i·n >> l, (i+1)·n >> l)."""
-    n, d = points.shape
-    order = np.arange(n)
-    columns = np.ascontiguousarray(points.T)
-    for level in range(depth):
-        for node in range(1 << level):
-            first, last = (node * n) >> level, ((node + 1) * n) >> level
-            middle = ((2 * node + 1) * n) >> (level + 1)
-            widest, axis = -1.0, 0
-            for k in range(d):
-                low, high = np.inf, -np.inf
-                for s in range(first, last):
-                    value = columns[k, order[s]]
-                    low, high = min(low, value), max(high, value)
-                if high - low > widest:
-                    widest, axis = high - low, k
-            if widest > 0:
-                _select(columns[axis], order, first, last, middle)
-    return order
+OFFSET, LOWEST, TANGENT = 0, 1, 2
 
 
 @numba.njit(cache=True, nogil=True)
@@ -164,14 +119,14 @@ def fit(points, prices, nodes, depth):
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def cost(x, y, kind, power):
+def cost(x, y, kind, power, dims):
     """c(x, y), every time by the same operations, so that equal pairs give equal numbers."""
     total = 0.0
     if kind == CITYBLOCK:
-        for k in range(x.shape[0]):
+        for k in range(len(dims)):
             total += abs(x[k] - y[k])
         return total if power == 1 else total**power
-    for k in range(x.shape[0]):
+    for k in range(len(dims)):
         step = x[k] - y[k]
         total += step * step
     if kind == SQUARED:
@@ -180,9 +135,9 @@ def cost(x, y, kind, power):
 
 
 @numba.njit(cache=True, nogil=True)
-def _bound_squared(x, node):
+def _bound_squared(x, node, dims):
     """min over the box of |x − y|² + g·y + offset: the square is completed one coordinate at a time."""
-    d = x.shape[0]
+    d = len(dims)
     squares, total = 0.0, node[3 * d + OFFSET]
     for k in range(d):
         slope = node[2 * d + k]
@@ -194,12 +149,12 @@ def _bound_squared(x, node):
 
 
 @numba.njit(cache=True, nogil=True)
-def _bound_convex(x, node, kind, power):
+def _bound_convex(x, node, kind, power, dims):
     """The better of two bounds: box distance + lowest price, and the cost's tangent at the box's centre.
 
     With w the tangent's slope and h the half widths, c(x, y) + g·y ≥ c(x, centre) + g·centre − Σ |w + g| h.
     """
-    d = x.shape[0]
+    d = len(dims)
     nearest_, far = 0.0, 0.0
     for k in range(d):
         outside = max(node[k] - x[k], 0.0, x[k] - node[d + k])
@@ -231,55 +186,53 @@ def _bound_convex(x, node, kind, power):
         # The rounded centre may be off by an ulp of the corner: the half width takes that in.
         half = 0.5 * half * (1 + 2 * EPS) + 4 * EPS * max(abs(node[k]), abs(node[d + k]))
         spread += abs(slope + node[2 * d + k]) * half
-        size += abs(slope) * (half + EPS * abs(x[k])) 
+        size += abs(slope) * half
     tangent = centre_cost * (1 - shrink) + node[3 * d + TANGENT] - spread * (1 + shrink) - size * shrink
     return max(flat, tangent)
 
 
 @numba.njit(cache=True, nogil=True)
-def nearest(x, points, prices, nodes, depth, kind, power, ceiling, columns, values, pending, bounds):
-    """Fill columns and values with the len(values) smallest cost + price, ascending; return the nodes seen.
+def nearest(x, tree, ceiling, columns, values, pending, bounds):
+    """Fill columns and values with the len(values) smallest cost + price, ascending.
 
     ``ceiling``: at least that many columns are known to be this cheap, or inf. ``pending`` and ``bounds`` are
-    scratch for the path of nodes still to be opened.
+    scratch for the nodes still to be opened.
     """
-    n, d = points.shape
-    count = values.shape[0]
+    points, prices, nodes, depth, kind, power, dims = tree
+    n = len(points)
+    count = len(values)
     values[:] = ceiling
     columns[:] = -1
-    guard = (2 * d + 8) * EPS * (1 + power)
+    # A column's value is rounded too: what lies this close above the limit may still round to it.
+    guard = (2 * len(dims) + 8) * EPS * (1 + power)
     limit = ceiling + guard * abs(ceiling)
     first_leaf = 1 << depth
     pending[0], bounds[0] = 1, -np.inf
-    top, seen = 1, 0
+    top = 1
     while top > 0:
         top -= 1
         if bounds[top] > limit:
             continue
         i = pending[top]
-        seen += 1
-        while i < first_leaf:  # down to the leaf on the cheaper side, the dearer side is kept for later
-            left, right = 2 * i, 2 * i + 1
+        while 0 < i < first_leaf:  # down to a leaf on the cheaper side; the dearer side is kept for later
+            near, far = 2 * i, 2 * i + 1
             if kind == SQUARED:
-                low, high = _bound_squared(x, nodes[left]), _bound_squared(x, nodes[right])
+                low, high = _bound_squared(x, nodes[near], dims), _bound_squared(x, nodes[far], dims)
             else:
-                low = _bound_convex(x, nodes[left], kind, power)
-                high = _bound_convex(x, nodes[right], kind, power)
+                low = _bound_convex(x, nodes[near], kind, power, dims)
+                high = _bound_convex(x, nodes[far], kind, power, dims)
             if high < low:
-                left, right = right, left
+                near, far = far, near
                 low, high = high, low
             if high <= limit:
-                pending[top], bounds[top] = right, high
+                pending[top], bounds[top] = far, high
                 top += 1
-            if low > limit:
-                i = -1
-                break
-            i = left
-        if i < 0:
+            i = near if low <= limit else 0
+        if i == 0:
             continue
         leaf = i - first_leaf
         for s in range((leaf * n) >> depth, ((leaf + 1) * n) >> depth):
-            value = cost(x, points[s], kind, power) + prices[s]
+            value = cost(x, points[s], kind, power, dims) + prices[s]
             if value < values[count - 1] or (columns[count - 1] < 0 and value <= values[count - 1]):
                 r = count - 1
                 while r > 0 and (values[r - 1] > value or columns[r - 1] < 0):
@@ -287,20 +240,19 @@ def nearest(x, points, prices, nodes, depth, kind, power, ceiling, columns, valu
                     r -= 1
                 values[r], columns[r] = value, s
                 limit = values[count - 1] + guard * abs(values[count - 1])
-    return seen
 
 
 @numba.njit(cache=True, nogil=True)
-def _nearest_all(queries, points, prices, nodes, depth, kind, power, columns, values):
+def nearest_all(queries, tree, columns, values):
+    """``nearest`` for every row of ``queries``."""
+    depth = tree[3]
     pending, bounds = np.empty(depth + 2, np.int64), np.empty(depth + 2)
     for i in range(len(queries)):
-        nearest(
-            queries[i], points, prices, nodes, depth, kind, power, np.inf, columns[i], values[i], pending, bounds
-        )
+        nearest(queries[i], tree, np.inf, columns[i], values[i], pending, bounds)
 
 
 class PriceTree:
-    """A tree over ``points`` with ``prices``; ``points`` and ``prices`` keep the tree's own order."""
+    """A tree over ``points`` with ``prices``, both kept in the order ``order``."""
 
     def __init__(
         self, points: np.ndarray, prices: np.ndarray, p: float = 2.0, ground: str = "euclidean"
@@ -312,13 +264,24 @@ class PriceTree:
         self.depth = max(0, int(np.ceil(np.log2(n / LEAF))))
         self.order = sort_points(points, self.depth)
         self.points = points[self.order]
+        self.prices = np.zeros(n)
         self.nodes = np.zeros((2 << self.depth, 3 * d + 3))
         _boxes(self.points, self.nodes, self.depth)
         self.update(prices)
 
+    @property
+    def kernel(self) -> tuple:
+        """What the compiled kernels take; the last item's length tells them d when they are compiled."""
+        d = self.points.shape[1]
+        return self.points, self.prices, self.nodes, self.depth, self.kind, self.power, (0,) * d
+
     def update(self, prices: np.ndarray) -> None:
         """Take new prices (in the caller's order) and fit every bound to them."""
-        self.prices = np.asarray(prices, dtype=np.float64)[self.order]
+        self.prices[:] = np.asarray(prices, dtype=np.float64)[self.order]
+        self.refit()
+
+    def refit(self) -> None:
+        """Fit every bound to the present ``self.prices``; until then risen prices only make bounds loose."""
         fit(self.points, self.prices, self.nodes, self.depth)
 
     def query(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -327,7 +290,5 @@ class PriceTree:
         k = min(k, len(self.points))
         columns = np.empty((len(queries), k), dtype=np.int64)
         values = np.empty((len(queries), k))
-        _nearest_all(
-            queries, self.points, self.prices, self.nodes, self.depth, self.kind, self.power, columns, values
-        )
+        nearest_all(queries, self.kernel, columns, values)
         return self.order[columns], values

@@ -1,0 +1,297 @@
+"""Exact transport between two uniform clouds of one size: a lazy auction with ε-scaling.
+
+Rows bid for columns: a row takes the column of least cost + price and raises its price until the column is
+only as good as the row's second best, plus ε; whoever held the column bids again (Bertsekas, "The auction
+algorithm", 1988; ε-scaling: Bertsekas, "Auction algorithms for network flow problems", 1992). An assignment
+at ε costs at most n·ε more than the best, and ε falls phase by phase.
+
+Prices only rise. So a row need only keep its k best columns and the k-th value: until its best listed value
+passes that threshold, no column outside the list can be better, on the full graph. Lists are renewed by a
+k-d tree query when they run out, the first prices come from coarser clouds (both ideas: Schmitzer, "A sparse
+multiscale algorithm for dense optimal transport", 2016).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+
+from divergences.transport.kdtree import LEAF, SQUARED, PriceTree, cost, nearest
+from divergences.transport.ordering import coarsen, sort_points
+from divergences.transport.problem import Problem, Solution
+
+__all__ = ["solve"]
+
+COARSEST = 300  # below twice this, no coarser level
+FACTOR = 5.0  # ε falls by this much a phase
+CHUNK = 4000  # queries between two looks at the clock
+TINY = 1e-290  # an ε for problems whose costs are all zero
+WAR = 100  # bids a row in one phase that call for a larger ε
+
+
+@numba.njit(cache=True, nogil=True)
+def _renew(i, x, tree, lists, scratch):
+    """A fresh list for row i; the old one, at present prices, bounds the search from the start."""
+    columns, costs, thresholds = lists
+    found, values, pending, bounds = scratch
+    points, prices, _, _, kind, power, dims = tree
+    k = len(found)
+    ceiling = np.inf
+    if columns[i, 0] >= 0:
+        ceiling = -np.inf
+        for r in range(k):
+            # The same operations as in the query, so that the old columns themselves pass the ceiling.
+            ceiling = max(ceiling, costs[i, r] + prices[columns[i, r]])
+    nearest(x[i], tree, ceiling, found, values, pending, bounds)
+    for r in range(k):
+        columns[i, r] = found[r]
+        costs[i, r] = cost(x[i], points[found[r]], kind, power, dims)
+    thresholds[i] = values[k - 1]
+
+
+@numba.njit(cache=True, nogil=True)
+def _scratch(k, depth):
+    return np.empty(k, np.int64), np.empty(k), np.empty(depth + 2, np.int64), np.empty(depth + 2)
+
+
+@numba.njit(cache=True, nogil=True)
+def _fill(first, last, x, tree, lists):
+    """First lists of rows first:last; the sum of their best values, and of the last minus the best."""
+    scratch = _scratch(lists[0].shape[1], tree[3])
+    best, spread = 0.0, 0.0
+    for i in range(first, last):
+        _renew(i, x, tree, lists, scratch)
+        best += scratch[1][0]
+        spread += scratch[1][-1] - scratch[1][0]
+    return best, spread
+
+
+@numba.njit(cache=True, nogil=True)
+def _bid(queue, state, x, tree, lists, match, eps, most_queries):
+    """Let queued rows bid until none is left or ``most_queries`` lists (and as many bids × 50) are spent.
+
+    ``queue`` is a ring; ``state`` = its head, its length, bids so far, queries so far. The second best value
+    is cut at the threshold: that only makes a bid smaller, and keeps it valid with a list that ran short.
+    """
+    columns, costs, thresholds = lists
+    owner, column, paid = match
+    n, k = columns.shape
+    prices = tree[1]
+    scratch = _scratch(k, tree[3])
+    head, count, bids, queries = state[0], state[1], 0, 0
+    while count > 0 and queries < most_queries and bids < 50 * most_queries:
+        i = queue[head]
+        head = head + 1 if head + 1 < n else 0
+        count -= 1
+        best, second, choice = np.inf, np.inf, -1
+        for attempt in range(2):
+            best, second = np.inf, np.inf
+            for r in range(k):
+                value = costs[i, r] + prices[columns[i, r]]
+                if value < best:
+                    best, second, choice = value, best, r
+                elif value < second:
+                    second = value
+            if best <= thresholds[i] or attempt == 1:
+                break
+            _renew(i, x, tree, lists, scratch)
+            queries += 1
+        j = columns[i, choice]
+        prices[j] += max(min(second, thresholds[i]) - best, 0.0) + eps
+        bids += 1
+        loser = owner[j]
+        owner[j], column[i], paid[i] = i, j, costs[i, choice]
+        if loser >= 0:
+            column[loser] = -1
+            tail = head + count
+            queue[tail if tail < n else tail - n] = loser
+            count += 1
+    state[0], state[1] = head, count
+    state[2] += bids
+    state[3] += queries
+
+
+@numba.njit(cache=True, nogil=True)
+def _values(first, last, x, tree, lists, match, tolerated, values):
+    """values[i] ≤ min_j c_ij + price_j, exact where the row may be more than ``tolerated`` above it."""
+    columns, costs, thresholds = lists
+    _, column, paid = match
+    k = columns.shape[1]
+    prices = tree[1]
+    scratch = _scratch(k, tree[3])
+    for i in range(first, last):
+        now = paid[i] + prices[column[i]] if column[i] >= 0 else np.inf
+        for attempt in range(2):
+            best = np.inf
+            for r in range(k):
+                best = min(best, costs[i, r] + prices[columns[i, r]])
+            values[i] = min(best, thresholds[i])
+            if attempt == 1 or best <= thresholds[i] or now - values[i] <= tolerated:
+                break
+            _renew(i, x, tree, lists, scratch)
+
+
+@numba.njit(cache=True, nogil=True)
+def _release(queue, state, prices, match, values, eps):
+    """Queue the rows without a column and those more than ε above their best; the latter lose theirs."""
+    owner, column, paid = match
+    count = 0
+    for i in range(len(column)):
+        j = column[i]
+        if j >= 0 and paid[i] + prices[j] - values[i] <= eps:
+            continue
+        if j >= 0:
+            owner[j], column[i] = -1, -1
+        queue[count] = i
+        count += 1
+    state[0], state[1] = 0, count
+
+
+class _Timeout(Exception):
+    pass
+
+
+@dataclass
+class _Clock:
+    """Looked at between chunks: raises at the deadline, tells the progress."""
+
+    deadline: float | None
+    progress: Callable[[float], object] | None
+    told: float = 0.0
+
+    def look(self, fraction: float = 0.0) -> None:
+        if self.progress is not None:
+            self.told = max(self.told, min(fraction, 1.0))
+            self.progress(self.told)
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            raise _Timeout
+
+
+class _Auction:
+    """One level: the rows' lists, the assignment so far, and the prices (kept in the tree)."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray, prices: np.ndarray, problem: Problem) -> None:
+        self.n = len(x)
+        self.x = x
+        self.tree = PriceTree(y, prices, problem.p, problem.ground)
+        # Squared costs have a clear best column; others have rays of nearly equal ones.
+        k = min(self.n, 4 if self.tree.kind == SQUARED else 12)
+        self.lists = np.full((self.n, k), -1), np.empty((self.n, k)), np.empty(self.n)
+        self.match = np.full(self.n, -1), np.full(self.n, -1), np.zeros(self.n)
+        self.values = np.full(self.n, -np.inf)
+        self.queue = np.arange(self.n)
+        self.state = np.array([0, self.n, 0, 0])
+        self.phases = 0
+
+    def run(self, tolerance: float, clock: _Clock, theta: float) -> bool:
+        """Phases until the gap is at most tolerance × cost; False if ε cannot fall any further."""
+        best, spread = 0.0, 0.0
+        for first in range(0, self.n, CHUNK):
+            part = _fill(first, min(first + CHUNK, self.n), self.x, self.tree.kernel, self.lists)
+            best, spread = best + part[0], spread + part[1]
+            clock.look()
+        eps = theta * spread / self.n
+        while True:
+            self.phases += 1
+            # Sums of a cost and a price err by this much: a smaller ε would be lost in them.
+            floor = 2.0**-50 * (np.abs(self.tree.prices).max() + self.lists[1].max()) + TINY
+            eps = max(eps, floor)
+            eps = self.phase(eps, clock)
+            gap, upper = self.gap(eps / FACTOR, clock)
+            if gap <= 0.2 * tolerance * upper or eps <= floor:
+                return bool(gap <= tolerance * upper + 4 * floor)
+            eps /= FACTOR
+            _release(self.queue, self.state, self.tree.prices, self.match, self.values, eps)
+
+    def phase(self, eps: float, clock: _Clock) -> float:
+        """Bid until every row has a column; returns ε, raised if the bids turned into a price war."""
+        fitted, war = self.state[3], self.state[2]
+        while self.state[1]:
+            _bid(self.queue, self.state, self.x, self.tree.kernel, self.lists, self.match, eps, CHUNK)
+            if self.state[3] - fitted > self.n:
+                self.tree.refit()
+                fitted = self.state[3]
+            if self.state[2] - war > WAR * self.n:
+                eps, war = FACTOR * eps, self.state[2]
+            clock.look(0.9 * (1 - self.state[1] / self.n))
+        self.tree.refit()
+        return eps
+
+    def gap(self, tolerated: float, clock: _Clock) -> tuple[float, float]:
+        """Mean gap and mean cost of a complete assignment."""
+        for first in range(0, self.n, CHUNK):
+            last = min(first + CHUNK, self.n)
+            _values(first, last, self.x, self.tree.kernel, self.lists, self.match, tolerated, self.values)
+            clock.look()
+        _, column, paid = self.match
+        return float(np.mean(paid + self.tree.prices[column] - self.values)), float(np.mean(paid))
+
+
+def _levels(x: np.ndarray, y: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(x, y), finest first; both sorted, so that four consecutive points are neighbours."""
+    levels = [(x, y)]
+    while len(levels[-1][0]) >= 2 * COARSEST:
+        levels.append((coarsen(levels[-1][0]), coarsen(levels[-1][1])))
+    return levels
+
+
+def _sorted(points: np.ndarray) -> np.ndarray:
+    return sort_points(points, max(0, int(np.ceil(np.log2(len(points) / LEAF)))))
+
+
+def solve(
+    problem: Problem,
+    *,
+    tolerance: float = 1e-9,
+    deadline: float | None = None,
+    progress: Callable[[float], object] | None = None,
+) -> Solution:
+    """An optimal assignment of two uniform clouds of one size, to a relative gap of ``tolerance``.
+
+    ``deadline``: a value of ``time.monotonic()``; once past it, what is assigned is kept, the rest is
+    completed in k-d order, and the solution is not converged. ``progress`` hears a rising fraction.
+    """
+    clock = _Clock(deadline, progress)
+    rows, columns = _sorted(problem.x), _sorted(problem.y)
+    levels = _levels(problem.x[rows], problem.y[columns])
+    prices = np.zeros(len(levels[-1][1]))
+    auction, converged = None, False
+    phases = 0
+    try:
+        while levels:
+            x, y = levels.pop()
+            auction = _Auction(x, y, prices, problem)
+            converged = auction.run(tolerance if not levels else 1e-3, clock, 10.0)
+            phases += auction.phases
+            if levels:
+                # v_j = min_i c_ij − u_i of the coarse rows is feasible for any y, the finer ones too.
+                duals = PriceTree(x, -auction.values, problem.p, problem.ground)
+                prices = -duals.query(levels[-1][1], 1)[1][:, 0]
+    except _Timeout:
+        converged = False
+        if levels:
+            x, y = levels[0]
+            auction = _Auction(x, y, np.zeros(len(y)), problem)
+    assert auction is not None
+    return _solution(problem, auction, rows, columns, phases, converged)
+
+
+def _solution(
+    problem: Problem, auction: _Auction, rows: np.ndarray, columns: np.ndarray, phases: int, converged: bool
+) -> Solution:
+    """Complete the assignment and go back to the caller's order."""
+    owner, column, _ = auction.match
+    tree = auction.tree
+    free = np.flatnonzero(column < 0)
+    column[free] = np.flatnonzero(owner < 0)
+    u, v = np.empty(problem.n), np.empty(problem.n)
+    if not converged:
+        auction.values[:] = tree.query(auction.x, 1)[1][:, 0]
+    u[rows] = auction.values
+    target = columns[tree.order]
+    v[target] = -tree.prices
+    return Solution(rows, target[column], problem.a[rows], u, v, phases, converged)
