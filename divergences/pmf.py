@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -339,6 +340,7 @@ def _cells(pair: Pair, bins: Any) -> tuple[Array, Array, tuple[np.ndarray, ...]]
             f"histogram takes 1 to 3 features; got {pair.d}: almost every cell would be empty. "
             "Use estimator='knn' or 'classifier', or choose features"
         )
+    pair = _with_mass_only(pair)
     columns = to_numpy(pair.x), to_numpy(pair.y)
     edges = _edges(pair, bins, *columns)
     p, q = (
@@ -354,6 +356,18 @@ def _cells(pair: Pair, bins: Any) -> tuple[Array, Array, tuple[np.ndarray, ...]]
     origin = to_numpy(pair.origin)
     restored = tuple(e * pair.scale + origin[k] for k, e in enumerate(edges))
     return from_numpy(p / p.sum(), pair.x), from_numpy(q / q.sum(), pair.x), restored
+
+
+def _with_mass_only(pair: Pair) -> Pair:
+    """The pair without rows of weight 0, which must not stretch the grid."""
+    kept = [from_numpy(np.flatnonzero(to_numpy(weights) > 0), pair.x) for weights in (pair.a, pair.b)]
+    if len(kept[0]) == pair.n and len(kept[1]) == pair.m:
+        return pair
+    (x, a), (y, b) = (
+        (rows[k], weights[k])
+        for rows, weights, k in zip((pair.x, pair.y), (pair.a, pair.b), kept, strict=True)
+    )
+    return replace(pair, x=x, y=y, a=a, b=b)
 
 
 def _edges(pair: Pair, bins: Any, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
