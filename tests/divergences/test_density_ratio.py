@@ -127,7 +127,8 @@ def test_gradient_by_neighbours() -> None:
 # ── known answers ───────────────────────────────────────────────────────────────────────────
 
 SHIFT_ONE = {
-    "kl": 0.5, "reverse_kl": 0.5, "js": 0.111381, "tv": 0.382925, "hellinger": math.sqrt(1 - math.exp(-1 / 8)),
+    "kl": 0.5, "reverse_kl": 0.5, "js": 0.111381, "tv": 0.382925,
+    "hellinger": math.sqrt(1 - math.exp(-1 / 8)),
     "chi2": math.e - 1, "renyi": 0.25, "triangular": 0.408109,
 }  # fmt: skip
 # rows of each sample; relative error, bias + 4 standard deviations over 8 seeds; that of chi2

@@ -35,6 +35,7 @@ def scenes(rng: np.random.Generator, d: int) -> dict[str, tuple[np.ndarray, np.n
         "plain": (x, y),
         "offset": (x + 1e6, y + 1e6),
         "near-duplicates": (x, x[:25] + 1e-9 * y),
+        "nearer and nearer": (x, x[:25] + np.geomspace(1e-6, 0.1, 25)[:, None] * y),
         "two clusters far apart": (x + far, np.concatenate([y[:10], y[10:] + 1e7])),
         "one outlier": (np.concatenate([x, [np.full(d, 1e8)]]), y),
         "scales": (x * np.geomspace(1e-6, 1e6, d), y * np.geomspace(1e-6, 1e6, d)),
