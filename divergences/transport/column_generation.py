@@ -1,0 +1,508 @@
+"""Exact transport by column generation: a linear program over few arcs, priced over all of them.
+
+Only n + m − 1 of the n m arcs carry mass. A coarse problem gives starting potentials and a plan, the
+arcs of smallest reduced cost make a pool, a network simplex solves the pool, pricing finds arcs
+outside it that would still pay, and the simplex goes on from the basis it has (Schmitzer, *A sparse
+multiscale algorithm for dense optimal transport*, 2016). It ends when primal and dual value agree.
+Memory is linear in n + m.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numba import njit
+
+from divergences.transport import dense
+from divergences.transport.certificate import north_west_corner, projections
+from divergences.transport.pricing import c_transform, smallest_reduced
+from divergences.transport.problem import Problem, Solution
+
+__all__ = ["solve"]
+
+ARCS = 12  # arcs a node in the first pool
+PRICED = 6  # arcs a node that one pricing adds at most
+GROUP = 4  # points that become one on the next coarser level
+COARSEST = 400  # points a side up to which the dense simplex is as fast
+COARSE_TOLERANCE = 1e-3  # a coarse level only has to give good potentials
+CENTROID_DIMENSIONS = 8  # above, a centroid of neighbours is far from all of them: take one of them
+POOL = 60  # arcs a node: beyond, arcs of large reduced cost are dropped
+ROUNDS = 200  # never reached: an end for what only rounding errors keep alive
+NOISE = 1e-14  # of the largest cost: a reduced cost of this size is rounding
+PIVOTS = 2000  # between looks at the clock
+
+
+def solve(
+    problem: Problem,
+    *,
+    tolerance: float = 1e-9,
+    deadline: float | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Solution:
+    """An optimal plan and potentials, to a relative duality gap of ``tolerance``.
+
+    At the ``deadline`` (of ``time.monotonic``) it returns what it has: a feasible plan, potentials
+    and ``converged=False``. ``progress`` is called between rounds with a fraction of the work.
+    """
+    x_order, y_order = _orders(problem)
+    # neighbours in space become neighbours in memory, which is worth a factor of three
+    ordered = _taken(problem, x_order, y_order)
+    solution = _solve(ordered, tolerance, deadline, progress)
+    u, v = np.empty(problem.n), np.empty(problem.m)
+    u[x_order], v[y_order] = solution.u, solution.v
+    return replace(solution, rows=x_order[solution.rows], columns=y_order[solution.columns], u=u, v=v)
+
+
+def _solve(
+    problem: Problem,
+    tolerance: float,
+    deadline: float | None,
+    progress: Callable[[float], None] | None = None,
+) -> Solution:
+    if max(problem.n, problem.m) <= COARSEST or min(problem.n, problem.m) == 1:
+        return dense.solve(problem)
+    coarse = _coarse(problem)
+    start = _solve(coarse, max(tolerance, COARSE_TOLERANCE), deadline)
+    plan = _lifted(problem, start)
+    # the coarse potentials, extended to all rows; from them those of all columns
+    u = c_transform(replace(problem, y=coarse.y, b=coarse.b, matrix=_matrix_columns(problem)), start.v)
+    if _late(deadline):
+        v = np.repeat(start.v, GROUP)[: problem.m]
+        return Solution(*plan, u, v, 0, False)
+    rows, reduced = smallest_reduced(problem.transposed, u, ARCS)
+    v = reduced[:, 0]
+    columns, reduced = smallest_reduced(problem, v, ARCS)
+    u = reduced[:, 0]
+    pool = np.unique(np.concatenate([_keys(problem, None, columns), _keys(problem, rows, None)]))
+    if problem.d > CENTROID_DIMENSIONS:
+        plan = _greedy(problem, pool, u, v)
+    basis = Basis(problem, plan, u, v)
+    return _rounds(problem, basis, pool, u, v, tolerance, deadline, progress)
+
+
+def _greedy(
+    problem: Problem, pool: np.ndarray, u: np.ndarray, v: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All that fits along the arcs in the order of their reduced costs, the rest along a line: a forest."""
+    rows, columns = np.divmod(pool, problem.m)
+    order = np.argsort(problem.costs(rows, columns) - u[rows] - v[columns], kind="stable")
+    rows, columns = rows[order], columns[order]
+    a, b = problem.a.copy(), problem.b.copy()
+    mass = _fill(rows, columns, a, b)
+    held = mass > 0
+    parts = [(rows[held], columns[held], mass[held])]
+    if a.any() and b.any():
+        lines = projections(problem)
+        parts.append(north_west_corner(a, b, *(np.argsort(line, kind="stable") for line in lines)))
+    rows, columns, mass = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return rows, columns, mass
+
+
+def _rounds(
+    problem: Problem,
+    basis: Basis,
+    pool: np.ndarray,
+    u: np.ndarray,
+    v: np.ndarray,
+    tolerance: float,
+    deadline: float | None,
+    progress: Callable[[float], None] | None,
+) -> Solution:
+    """Solve the pool, price everything, add what pays; (u, v) is feasible at the start."""
+    best, best_u, best_v = _dual_value(problem, u, v), u, v
+    plan, done = basis.plan(), False
+    for number in range(1, ROUNDS + 1):  # noqa: B007
+        rows, columns = np.divmod(pool, problem.m)
+        costs = problem.costs(rows, columns)
+        noise = NOISE * float(np.abs(costs).max())
+        finished = basis.improve(rows, columns, costs, noise, deadline)
+        plan = basis.plan()
+        if not finished:
+            break
+        upper = math.fsum(plan[2] * problem.costs(plan[0], plan[1]))
+        u, v = basis.potentials()
+        # pool arcs have c − v ≥ u: the c-transform is what pricing finds below u, else u itself
+        found, reduced = smallest_reduced(problem, v, PRICED, u - noise)
+        feasible = np.minimum(u, reduced[:, 0])
+        value = _dual_value(problem, feasible, v)
+        if value > best:
+            best, best_u, best_v = value, feasible, v
+        gap = upper - best
+        done = gap <= 0.5 * tolerance * abs(upper) or not (found >= 0).any()
+        if progress is not None:
+            progress(1.0 if done else _fraction(gap, abs(upper), tolerance))
+        if done or _late(deadline):
+            break
+        others = smallest_reduced(problem.transposed, u, PRICED, v - noise)[0]
+        if len(pool) > POOL * (problem.n + problem.m):
+            pool = pool[costs - u[rows] - v[columns] <= np.median(costs - u[rows] - v[columns])]
+        pool = np.unique(np.concatenate([pool, _keys(problem, None, found), _keys(problem, others, None)]))
+    return Solution(*plan, best_u, best_v, number, done)
+
+
+def _keys(problem: Problem, rows: np.ndarray | None, columns: np.ndarray | None) -> np.ndarray:
+    """row · m + column of the arcs in a table of neighbours, one line a row or a column; −1 is none."""
+    table = columns if rows is None else rows
+    assert table is not None
+    line, place = np.nonzero(table >= 0)
+    found = table[line, place]
+    return line * problem.m + found if rows is None else found * problem.m + line
+
+
+def _dual_value(problem: Problem, u: np.ndarray, v: np.ndarray) -> float:
+    return math.fsum(problem.a * u) + math.fsum(problem.b * v)
+
+
+def _late(deadline: float | None) -> bool:
+    return deadline is not None and time.monotonic() >= deadline
+
+
+def _fraction(gap: float, value: float, tolerance: float) -> float:
+    """How far a gap has come on the way from 1 to the tolerance, in decades."""
+    relative = max(gap / max(value, 1e-300), tolerance)
+    return float(np.clip(math.log(relative) / math.log(min(tolerance, 0.1)), 0.0, 0.99))
+
+
+# ── levels ──────────────────────────────────────────────────────────────────────────────────
+
+
+def _orders(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """Orders in which neighbours in space are neighbours; random where space has too many dimensions."""
+    if problem.matrix is None and 0 < problem.d <= CENTROID_DIMENSIONS:
+        from scipy.spatial import cKDTree
+
+        # sliding midpoints: a balanced split of many equal points would not end well
+        trees = (cKDTree(points, leafsize=GROUP, balanced_tree=False) for points in (problem.x, problem.y))
+        x_order, y_order = (np.asarray(tree.indices, dtype=np.int64) for tree in trees)
+        return x_order, y_order
+    rng = np.random.default_rng(0)  # any fixed seed: the answer does not depend on it
+    return rng.permutation(problem.n), rng.permutation(problem.m)
+
+
+def _taken(problem: Problem, rows: np.ndarray, columns: np.ndarray) -> Problem:
+    matrix = None if problem.matrix is None else problem.matrix[np.ix_(rows, columns)]
+    return replace(
+        problem,
+        x=problem.x[rows],
+        a=problem.a[rows],
+        y=problem.y[columns],
+        b=problem.b[columns],
+        matrix=matrix,
+    )
+
+
+def _coarse(problem: Problem) -> Problem:
+    """Every ``GROUP`` consecutive points as one that has their mass: the first of them, or the centroid."""
+    starts = np.arange(0, problem.n, GROUP), np.arange(0, problem.m, GROUP)
+    coarse = _taken(problem, *starts)
+    a, b = np.add.reduceat(problem.a, starts[0]), np.add.reduceat(problem.b, starts[1])
+    if problem.matrix is None and 0 < problem.d <= CENTROID_DIMENSIONS:
+        x = np.add.reduceat(problem.x * problem.a[:, None], starts[0]) / a[:, None]
+        y = np.add.reduceat(problem.y * problem.b[:, None], starts[1]) / b[:, None]
+        return replace(coarse, x=x, y=y, a=a, b=b)
+    return replace(coarse, a=a, b=b)
+
+
+def _matrix_columns(problem: Problem) -> np.ndarray | None:
+    return None if problem.matrix is None else problem.matrix[:, ::GROUP]
+
+
+def _lifted(problem: Problem, start: Solution) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A coarse plan as a plan of the fine points, again a forest.
+
+    The mass of a group's coarse arcs, one after the other, fills its points one after the other, on
+    both sides: along each coarse arc that is the north-west-corner rule.
+    """
+    by_row, by_column = np.lexsort((start.columns, start.rows)), np.lexsort((start.rows, start.columns))
+    mass = start.mass[by_row]
+    ends = np.cumsum(mass)
+    starts = ends - mass
+    other_starts = np.empty(len(mass))  # where the arc's mass begins among the columns
+    other_starts[by_column] = np.cumsum(start.mass[by_column]) - start.mass[by_column]
+    other_starts = other_starts[by_row]
+    x_ends, y_ends = np.cumsum(problem.a), np.cumsum(problem.b)
+    x_ends *= ends[-1] / x_ends[-1]
+    y_ends *= ends[-1] / y_ends[-1]
+    # the ends of the columns' masses, on the rows' line
+    order = np.argsort(other_starts)
+    arc = order[np.maximum(np.searchsorted(other_starts[order], y_ends) - 1, 0)]
+    breaks = np.sort(np.concatenate([ends, x_ends, starts[arc] + y_ends - other_starts[arc]]))
+    breaks = breaks[np.diff(breaks, prepend=0.0) > 1e-9 * ends[-1] / max(problem.n, problem.m)]
+    begins = np.concatenate([[0.0], breaks[:-1]])
+    middles = 0.5 * (begins + breaks)
+    arc = np.minimum(np.searchsorted(ends, middles), len(mass) - 1)
+    rows = np.minimum(np.searchsorted(x_ends, middles), problem.n - 1)
+    on_y = other_starts[arc] + middles - starts[arc]
+    columns = np.minimum(np.searchsorted(y_ends, on_y), problem.m - 1)
+    return rows, columns, breaks - begins
+
+
+# ── network simplex ─────────────────────────────────────────────────────────────────────────
+
+
+class Basis:
+    """A spanning tree of rows, columns and a root, that carries a feasible plan and potentials.
+
+    A node keeps the arc to its parent, so the tree does not refer to a pool: arcs outside it carry
+    nothing, and the pool may change under it. Arcs to the root only hold the parts of the first plan
+    together; they have no capacity, so each leaves the tree in the first cycle that meets it.
+    """
+
+    def __init__(
+        self, problem: Problem, plan: tuple[np.ndarray, np.ndarray, np.ndarray], u: np.ndarray, v: np.ndarray
+    ) -> None:
+        self.n, self.total = problem.n, problem.n + problem.m
+        self.supply, self.unit = _supply(problem)
+        self.links = np.empty((5, self.total + 1), dtype=np.int64)  # parent, depth, child, right, left
+        self.values = np.zeros((3, self.total + 1))  # flow and cost of the arc to the parent, potential
+        hint = np.concatenate([u, v])
+        if self._plant(problem, plan, hint) < -1e-6:  # rounding, or a plan that was no forest
+            orders = (np.argsort(line, kind="stable") for line in projections(problem))
+            self._plant(problem, north_west_corner(problem.a, problem.b, *orders), hint)
+
+    def _plant(
+        self, problem: Problem, plan: tuple[np.ndarray, np.ndarray, np.ndarray], hint: np.ndarray
+    ) -> float:
+        rows, columns = plan[:2]
+        costs = problem.costs(rows, columns)
+        return _plant(self.n, rows, columns + self.n, costs, self.supply, hint, self.links, self.values)
+
+    def improve(
+        self, rows: np.ndarray, columns: np.ndarray, costs: np.ndarray, noise: float, deadline: float | None
+    ) -> bool:
+        """Pivot until no arc of the pool has a reduced cost below −noise; False if it got too late."""
+        block, position = int(math.sqrt(len(rows))) + 1, 0
+        columns = columns + self.n
+        while True:
+            position = _pivot(
+                self.n, rows, columns, costs, self.links, self.values, position, block, noise, PIVOTS
+            )
+            if position < 0:
+                return True
+            if _late(deadline):
+                return False
+
+    def plan(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        parent, flow = self.links[0, :-1], self.values[0, :-1]
+        node = np.flatnonzero((parent < self.total) & (flow > 0))
+        is_row = node < self.n
+        rows, columns = np.where(is_row, node, parent[node]), np.where(is_row, parent[node], node)
+        return rows, columns - self.n, flow[node] * self.unit
+
+    def potentials(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.values[2, : self.n].copy(), self.values[2, self.n : self.total].copy()
+
+
+def _supply(problem: Problem) -> tuple[np.ndarray, float]:
+    """What rows give and columns take (negative), and the mass of one unit: integers if all are equal."""
+    n, m = problem.n, problem.m
+    if np.all(problem.a == problem.a[0]) and np.all(problem.b == problem.b[0]):
+        divisor = math.gcd(n, m)
+        whole = np.concatenate([np.full(n, m // divisor), np.full(m, -(n // divisor))])
+        return whole.astype(np.float64), float(problem.a.sum()) * divisor / (n * m)
+    unit = float(problem.a.sum()) / max(n, m)
+    return np.concatenate([problem.a, -problem.b]) / unit, unit
+
+
+@njit(cache=True, nogil=True)
+def _fill(rows, columns, a, b):
+    """As much mass as still fits on one arc after the other; a and b are left with the rest."""
+    mass = np.zeros(len(rows))
+    for e in range(len(rows)):
+        i, j = rows[e], columns[e]
+        mass[e] = min(a[i], b[j])
+        a[i] -= mass[e]
+        b[j] -= mass[e]
+    return mass
+
+
+@njit(cache=True, nogil=True)
+def _attach(node, parent, links):
+    first = links[2, parent]
+    links[0, node], links[3, node], links[4, node] = parent, first, -1
+    if first >= 0:
+        links[4, first] = node
+    links[2, parent] = node
+
+
+@njit(cache=True, nogil=True)
+def _detach(node, links):
+    right, left = links[3, node], links[4, node]
+    if left >= 0:
+        links[3, left] = right
+    else:
+        links[2, links[0, node]] = right
+    if right >= 0:
+        links[4, right] = left
+
+
+@njit(cache=True, nogil=True)
+def _find(group, node):
+    while group[node] != node:
+        group[node] = group[group[node]]
+        node = group[node]
+    return node
+
+
+@njit(cache=True, nogil=True)
+def _forest(total, rows, columns, costs):
+    """The arcs that close no cycle, as neighbours of each node: (starts, neighbours, costs)."""
+    group = np.arange(total)
+    used = np.zeros(len(rows), dtype=np.bool_)
+    starts = np.zeros(total + 1, dtype=np.int64)
+    for e in range(len(rows)):
+        p, q = _find(group, rows[e]), _find(group, columns[e])
+        if p != q:
+            group[q] = p
+            used[e] = True
+            starts[rows[e] + 1] += 1
+            starts[columns[e] + 1] += 1
+    starts = np.cumsum(starts)
+    fill = starts[:-1].copy()
+    neighbours, weights = np.empty(starts[-1], dtype=np.int64), np.empty(starts[-1])
+    for e in range(len(rows)):
+        if used[e]:
+            for p, q in ((rows[e], columns[e]), (columns[e], rows[e])):
+                neighbours[fill[p]], weights[fill[p]] = q, costs[e]
+                fill[p] += 1
+    return starts, neighbours, weights
+
+
+@njit(cache=True, nogil=True)
+def _plant(n, rows, columns, costs, supply, hint, links, values):
+    """Fill the tree from a plan's arcs; the most negative flow that meeting the masses would take."""
+    total = len(supply)
+    starts, neighbours, weights = _forest(total, rows, columns, costs)
+    links[:] = -1
+    links[1, total] = 0
+    values[:] = 0.0
+    queue = np.empty(total, dtype=np.int64)
+    tail = head = 0
+    for seed in range(total):
+        if links[0, seed] >= 0:
+            continue
+        _attach(seed, total, links)
+        links[1, seed], values[1, seed], values[2, seed] = 1, hint[seed], hint[seed]
+        queue[tail] = seed
+        tail += 1
+        while head < tail:
+            node = queue[head]
+            head += 1
+            for e in range(starts[node], starts[node + 1]):
+                other = neighbours[e]
+                if links[0, other] < 0:
+                    _attach(other, node, links)
+                    links[1, other] = links[1, node] + 1
+                    values[1, other], values[2, other] = weights[e], weights[e] - values[2, node]
+                    queue[tail] = other
+                    tail += 1
+    worst, net = 0.0, supply.copy()
+    for k in range(total - 1, -1, -1):
+        node = queue[k]
+        flow = net[node] if node < n else -net[node]
+        if links[0, node] == total:
+            worst = min(worst, -abs(flow))
+        else:
+            worst = min(worst, flow)
+            values[0, node] = max(flow, 0.0)
+            net[links[0, node]] += net[node]
+    return worst
+
+
+@njit(cache=True, nogil=True)
+def _entering(rows, columns, costs, potential, position, block, noise):
+    """(arc, next position): the smallest reduced cost of the first block that has one below −noise."""
+    best, arc, seen = -noise, -1, 0
+    while seen < len(rows):
+        for _ in range(min(block, len(rows) - seen)):
+            reduced = costs[position] - potential[rows[position]] - potential[columns[position]]
+            if reduced < best:
+                best, arc = reduced, position
+            position += 1
+            if position == len(rows):
+                position = 0
+            seen += 1
+        if arc >= 0:
+            break
+    return arc, position
+
+
+@njit(cache=True, nogil=True)
+def _leaving(n, i, j, links, flow):
+    """(node whose arc leaves, mass that goes round, the join): the least flow against the cycle.
+
+    Mass goes from row i to column j, and back through the tree: below i the arcs of rows lose, below j
+    those of columns. Of several the last one on the way round leaves (Cunningham, *A network simplex
+    method*, 1976), which keeps degenerate pivots from going in circles.
+    """
+    root = links.shape[1] - 1
+    p, q = i, j
+    delta_p, out_p, delta_q, out_q = np.inf, -1, np.inf, -1
+    while p != q:
+        if links[1, p] >= links[1, q]:
+            room = 0.0 if links[0, p] == root else (flow[p] if p < n else np.inf)
+            if room < delta_p:
+                delta_p, out_p = room, p
+            p = links[0, p]
+        else:
+            room = 0.0 if links[0, q] == root else (flow[q] if q >= n else np.inf)
+            if room <= delta_q:
+                delta_q, out_q = room, q
+            q = links[0, q]
+    if delta_q <= delta_p:
+        return out_q, delta_q, p, False
+    return out_p, delta_p, p, True
+
+
+@njit(cache=True, nogil=True)
+def _rehang(n, i, j, out, from_row, cost, delta, shift, links, values):
+    """Put the arc (i, j) into the tree for the one above ``out``, and shift the potentials below it."""
+    inner, parent = (i, j) if from_row else (j, i)
+    node, weight, flow = inner, cost, delta
+    while True:
+        next_node, next_flow, next_weight = links[0, node], values[0, node], values[1, node]
+        _detach(node, links)
+        _attach(node, parent, links)
+        values[0, node], values[1, node] = flow, weight
+        if node == out:
+            break
+        node, parent, weight, flow = next_node, node, next_weight, next_flow
+    if not from_row:
+        shift = -shift
+    node = inner
+    while True:
+        links[1, node] = links[1, links[0, node]] + 1
+        values[2, node] += shift if node < n else -shift
+        if links[2, node] >= 0:
+            node = links[2, node]
+            continue
+        while node != inner and links[3, node] < 0:
+            node = links[0, node]
+        if node == inner:
+            break
+        node = links[3, node]
+
+
+@njit(cache=True, nogil=True)
+def _pivot(n, rows, columns, costs, links, values, position, block, noise, limit):
+    """At most ``limit`` pivots of the primal network simplex; the next position, −1 at the optimum."""
+    flow, potential = values[0], values[2]
+    for _ in range(limit):
+        arc, position = _entering(rows, columns, costs, potential, position, block, noise)
+        if arc < 0:
+            return -1
+        i, j = rows[arc], columns[arc]
+        shift = costs[arc] - potential[i] - potential[j]
+        out, delta, join, from_row = _leaving(n, i, j, links, flow)
+        if delta > 0:
+            for start, sign in ((i, -delta), (j, delta)):
+                node = start
+                while node != join:
+                    flow[node] += sign if node < n else -sign
+                    node = links[0, node]
+        _rehang(n, i, j, out, from_row, costs[arc], delta, shift, links, values)
+    return position
