@@ -20,6 +20,7 @@ __all__ = ["certify", "feasible_plan", "north_west_corner", "projections"]
 
 EPS = float(np.finfo(np.float64).eps)
 ROUNDING = 16 * EPS  # a marginal this close, relative, is met
+SLIVER = 1e-6  # a share of a row or column that no rounding makes
 SECOND_TRANSFORM = 1e-12  # a relative gap below which a second pass over all pairs is not worth it
 
 
@@ -52,6 +53,11 @@ def _transformed(problem: Problem, v: np.ndarray) -> tuple[np.ndarray, float]:
     return u, math.fsum(np.concatenate([problem.a * u, problem.b * v])) - doubt
 
 
+def _counts(problem: Problem, mass: np.ndarray, available: np.ndarray) -> np.ndarray:
+    """Whether a mass is more than the rounding of the sums that made it, or is much of a small row."""
+    return (mass > (problem.n + problem.m) * EPS) | (mass > SLIVER * available)
+
+
 def feasible_plan(
     problem: Problem, rows: np.ndarray, columns: np.ndarray, mass: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -63,13 +69,16 @@ def feasible_plan(
     """
     rows, columns = np.asarray(rows, dtype=np.int64), np.asarray(columns, dtype=np.int64)
     mass = np.where(np.isfinite(mass) & (mass > 0), mass, 0.0)
+    # what a solver's subtractions leave behind is no mass: at p = 50 even 1e-16 of it would count
+    mass = np.where(_counts(problem, mass, np.minimum(problem.a[rows], problem.b[columns])), mass, 0.0)
     for index, wanted in ((rows, problem.a), (columns, problem.b)):
         sums = np.bincount(index, mass, minlength=len(wanted))
         mass *= np.minimum(wanted / np.maximum(sums, wanted), 1.0)[index]
     missing = []
     for index, wanted in ((rows, problem.a), (columns, problem.b)):
         lacking = wanted - np.bincount(index, mass, minlength=len(wanted))
-        missing.append(np.where(lacking > ROUNDING * wanted, lacking, 0.0))
+        real = (lacking > ROUNDING * wanted) & _counts(problem, lacking / 4, wanted)
+        missing.append(np.where(real, lacking, 0.0))
     if missing[0].any() and missing[1].any():
         more = north_west_corner(
             *missing, *(np.argsort(line, kind="stable") for line in projections(problem))

@@ -7,6 +7,8 @@ multiscale algorithm for dense optimal transport*, 2016). It ends when primal an
 Memory is linear in n + m.
 """
 
+# Compiled kernels carry no annotations: numba infers their types.
+# mypy: disable-error-code="no-untyped-def,no-untyped-call"
 from __future__ import annotations
 
 import math
@@ -18,7 +20,6 @@ import numpy as np
 from numba import njit
 
 from divergences.transport import dense
-from divergences.transport.certificate import north_west_corner, projections
 from divergences.transport.pricing import c_transform, smallest_reduced
 from divergences.transport.problem import Problem, Solution
 
@@ -78,28 +79,12 @@ def _solve(
     columns, reduced = smallest_reduced(problem, v, ARCS)
     u = reduced[:, 0]
     pool = np.unique(np.concatenate([_keys(problem, None, columns), _keys(problem, rows, None)]))
-    if problem.d > CENTROID_DIMENSIONS:
-        plan = _greedy(problem, pool, u, v)
-    basis = Basis(problem, plan, u, v)
+    reduced = problem.costs(*np.divmod(pool, problem.m)) - u[pool // problem.m] - v[pool % problem.m]
+    order = pool[np.argsort(reduced, kind="stable")]
+    backbone = plan[0] * problem.m + plan[1]
+    basis = Basis(problem, *np.divmod(order, problem.m), np.concatenate([u, v]))
+    pool = np.unique(np.concatenate([pool, backbone]))
     return _rounds(problem, basis, pool, u, v, tolerance, deadline, progress)
-
-
-def _greedy(
-    problem: Problem, pool: np.ndarray, u: np.ndarray, v: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All that fits along the arcs in the order of their reduced costs, the rest along a line: a forest."""
-    rows, columns = np.divmod(pool, problem.m)
-    order = np.argsort(problem.costs(rows, columns) - u[rows] - v[columns], kind="stable")
-    rows, columns = rows[order], columns[order]
-    a, b = problem.a.copy(), problem.b.copy()
-    mass = _fill(rows, columns, a, b)
-    held = mass > 0
-    parts = [(rows[held], columns[held], mass[held])]
-    if a.any() and b.any():
-        lines = projections(problem)
-        parts.append(north_west_corner(a, b, *(np.argsort(line, kind="stable") for line in lines)))
-    rows, columns, mass = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return rows, columns, mass
 
 
 def _rounds(
@@ -252,39 +237,41 @@ class Basis:
     together; they have no capacity, so each leaves the tree in the first cycle that meets it.
     """
 
-    def __init__(
-        self, problem: Problem, plan: tuple[np.ndarray, np.ndarray, np.ndarray], u: np.ndarray, v: np.ndarray
-    ) -> None:
+    def __init__(self, problem: Problem, rows: np.ndarray, columns: np.ndarray, hint: np.ndarray) -> None:
+        """A tree of the arcs given, the first that close no cycle; ``hint`` are potentials (u, v)."""
         self.n, self.total = problem.n, problem.n + problem.m
         self.supply, self.unit = _supply(problem)
-        self.links = np.empty((5, self.total + 1), dtype=np.int64)  # parent, depth, child, right, left
-        self.values = np.zeros((3, self.total + 1))  # flow and cost of the arc to the parent, potential
-        hint = np.concatenate([u, v])
-        if self._plant(problem, plan, hint) < -1e-6:  # rounding, or a plan that was no forest
-            orders = (np.argsort(line, kind="stable") for line in projections(problem))
-            self._plant(problem, north_west_corner(problem.a, problem.b, *orders), hint)
-
-    def _plant(
-        self, problem: Problem, plan: tuple[np.ndarray, np.ndarray, np.ndarray], hint: np.ndarray
-    ) -> float:
-        rows, columns = plan[:2]
+        self.links = np.full((6, self.total + 1), -1, dtype=np.int64)
+        self.values = np.zeros((3, self.total + 1))
         costs = problem.costs(rows, columns)
-        return _plant(self.n, rows, columns + self.n, costs, self.supply, hint, self.links, self.values)
+        self.penalty = 2.0 * float(np.abs(costs).max()) or 1.0
+        _plant(self.n, rows, columns + self.n, costs, self.supply, hint, self.links, self.values)
+        _refresh(self.n, self.penalty, self.links, self.values)
 
     def improve(
         self, rows: np.ndarray, columns: np.ndarray, costs: np.ndarray, noise: float, deadline: float | None
     ) -> bool:
         """Pivot until no arc of the pool has a reduced cost below −noise; False if it got too late."""
-        block, position = int(math.sqrt(len(rows))) + 1, 0
-        columns = columns + self.n
+        block, position, columns = int(math.sqrt(len(rows))) + 1, 0, columns + self.n
+        fresh = False
         while True:
             position = _pivot(
                 self.n, rows, columns, costs, self.links, self.values, position, block, noise, PIVOTS
             )
-            if position < 0:
-                return True
             if _late(deadline):
                 return False
+            if position >= 0:
+                fresh = False
+                continue
+            top = self.links[0, :-1] == self.total
+            outside = self.values[0, :-1][top].max(initial=0.0) > 1e-9
+            if fresh and not outside:
+                return True
+            # potentials anew from the costs: the penalty and many shifts left rounding in them
+            if outside:
+                self.penalty *= 16.0
+            _refresh(self.n, self.penalty, self.links, self.values)
+            position, fresh = 0, True
 
     def plan(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         parent, flow = self.links[0, :-1], self.values[0, :-1]
@@ -374,19 +361,15 @@ def _forest(total, rows, columns, costs):
 
 @njit(cache=True, nogil=True)
 def _plant(n, rows, columns, costs, supply, hint, links, values):
-    """Fill the tree from a plan's arcs; the most negative flow that meeting the masses would take."""
+    """Fill the tree from arcs, with the flows that meet the masses; where one would be negative, cut."""
     total = len(supply)
     starts, neighbours, weights = _forest(total, rows, columns, costs)
-    links[:] = -1
-    links[1, total] = 0
-    values[:] = 0.0
     queue = np.empty(total, dtype=np.int64)
     tail = head = 0
     for seed in range(total):
         if links[0, seed] >= 0:
             continue
-        _attach(seed, total, links)
-        links[1, seed], values[1, seed], values[2, seed] = 1, hint[seed], hint[seed]
+        links[0, seed] = total
         queue[tail] = seed
         tail += 1
         while head < tail:
@@ -395,22 +378,56 @@ def _plant(n, rows, columns, costs, supply, hint, links, values):
             for e in range(starts[node], starts[node + 1]):
                 other = neighbours[e]
                 if links[0, other] < 0:
-                    _attach(other, node, links)
-                    links[1, other] = links[1, node] + 1
-                    values[1, other], values[2, other] = weights[e], weights[e] - values[2, node]
+                    links[0, other], values[1, other] = node, weights[e]
                     queue[tail] = other
                     tail += 1
-    worst, net = 0.0, supply.copy()
+    net = supply.copy()
     for k in range(total - 1, -1, -1):
         node = queue[k]
         flow = net[node] if node < n else -net[node]
-        if links[0, node] == total:
-            worst = min(worst, -abs(flow))
-        else:
-            worst = min(worst, flow)
-            values[0, node] = max(flow, 0.0)
+        if links[0, node] < total and flow >= 0.0:
+            values[0, node] = flow
             net[links[0, node]] += net[node]
-    return worst
+        else:
+            links[0, node], values[0, node], values[1, node] = total, abs(flow), hint[node]
+            links[5, node] = 0 if abs(flow) < 1e-11 else (1 if flow > 0 else -1)
+    for node in range(total):
+        _attach(node, links[0, node], links)
+
+
+@njit(cache=True, nogil=True)
+def _refresh(n, penalty, links, values):
+    """Depths and potentials from the tree; at the root a subtree with mass to give or take is dear."""
+    root = links.shape[1] - 1
+    links[1, root] = 0
+    node = root
+    while True:
+        if links[2, node] >= 0:
+            node = links[2, node]
+        else:
+            while node != root and links[3, node] < 0:
+                node = links[0, node]
+            if node == root:
+                return
+            node = links[3, node]
+        parent = links[0, node]
+        links[1, node] = links[1, parent] + 1
+        if parent == root:
+            values[2, node] = values[1, node] + penalty * links[5, node]
+        else:
+            values[2, node] = values[1, node] - values[2, parent]
+
+
+@njit(cache=True, nogil=True)
+def _room(n, node, from_row, links, flow):
+    """How much the arc above ``node`` can lose: inf where it gains."""
+    if links[0, node] == links.shape[1] - 1:
+        if links[5, node] == 0:
+            return 0.0
+        loses = (node < n) == (from_row == (links[5, node] > 0))
+    else:
+        loses = (node < n) == from_row
+    return flow[node] if loses else np.inf
 
 
 @njit(cache=True, nogil=True)
@@ -439,17 +456,16 @@ def _leaving(n, i, j, links, flow):
     those of columns. Of several the last one on the way round leaves (Cunningham, *A network simplex
     method*, 1976), which keeps degenerate pivots from going in circles.
     """
-    root = links.shape[1] - 1
     p, q = i, j
     delta_p, out_p, delta_q, out_q = np.inf, -1, np.inf, -1
     while p != q:
         if links[1, p] >= links[1, q]:
-            room = 0.0 if links[0, p] == root else (flow[p] if p < n else np.inf)
+            room = _room(n, p, True, links, flow)
             if room < delta_p:
                 delta_p, out_p = room, p
             p = links[0, p]
         else:
-            room = 0.0 if links[0, q] == root else (flow[q] if q >= n else np.inf)
+            room = _room(n, q, False, links, flow)
             if room <= delta_q:
                 delta_q, out_q = room, q
             q = links[0, q]
@@ -490,7 +506,7 @@ def _rehang(n, i, j, out, from_row, cost, delta, shift, links, values):
 @njit(cache=True, nogil=True)
 def _pivot(n, rows, columns, costs, links, values, position, block, noise, limit):
     """At most ``limit`` pivots of the primal network simplex; the next position, −1 at the optimum."""
-    flow, potential = values[0], values[2]
+    flow, potential, root = values[0], values[2], links.shape[1] - 1
     for _ in range(limit):
         arc, position = _entering(rows, columns, costs, potential, position, block, noise)
         if arc < 0:
@@ -502,7 +518,8 @@ def _pivot(n, rows, columns, costs, links, values, position, block, noise, limit
             for start, sign in ((i, -delta), (j, delta)):
                 node = start
                 while node != join:
-                    flow[node] += sign if node < n else -sign
+                    turned = links[0, node] == root and links[5, node] < 0
+                    flow[node] += sign if (node < n) != turned else -sign
                     node = links[0, node]
         _rehang(n, i, j, out, from_row, costs[arc], delta, shift, links, values)
     return position

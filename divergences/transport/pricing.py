@@ -95,14 +95,17 @@ class _Blocks:
             chosen = reduced <= limit.astype(np.float32)[:, None]
             flat = np.flatnonzero(chosen)
             if len(flat) <= CANDIDATES * (k + 1) * len(chosen):
-                return flat // self.problem.m, flat % self.problem.m
+                rows = flat // self.problem.m
+                return rows, flat - rows * self.problem.m
             self.left = None  # far-apart clusters or heavy tails: from here on in float64
         reduced, relative, scale = self._direct(part)
         limit = _limit(reduced, k, 0.0, None, 0.0)
         limit += 2 * relative * (np.abs(limit) + scale)
         if below is not None:
             np.minimum(limit, below + relative * (np.abs(below) + scale), out=limit)
-        return np.nonzero(reduced <= limit[:, None])
+        flat = np.flatnonzero(reduced <= limit[:, None])
+        rows = flat // self.problem.m
+        return rows, flat - rows * self.problem.m
 
     def _product(self, part: slice) -> tuple[np.ndarray, np.ndarray]:
         assert self.left is not None
