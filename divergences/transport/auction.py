@@ -11,6 +11,8 @@ k-d tree query when they run out, the first prices come from coarser clouds (bot
 multiscale algorithm for dense optimal transport", 2016).
 """
 
+# Compiled kernels carry no annotations: numba infers their types.
+# mypy: disable-error-code="no-untyped-def,no-untyped-call"
 from __future__ import annotations
 
 import time
@@ -28,14 +30,17 @@ __all__ = ["solve"]
 
 COARSEST = 300  # below twice this, no coarser level
 FACTOR = 5.0  # ε falls by this much a phase
-CHUNK = 4000  # queries between two looks at the clock
 TINY = 1e-290  # an ε for problems whose costs are all zero
-WAR = 100  # bids a row in one phase that call for a larger ε
+# Work is counted in opened leaves, about 0.1 µs each: the same on every machine, unlike seconds.
+CHUNK = 200_000  # between two looks at the clock
+REFIT = 30  # a row, between two fits of the tree's bounds
+WAR = 600  # a row, in the first phase: then ε was too small
+ROWS = 4096  # rows listed or checked between two looks at the clock
 
 
 @numba.njit(cache=True, nogil=True)
 def _renew(i, x, tree, lists, scratch):
-    """A fresh list for row i; the old one, at present prices, bounds the search from the start."""
+    """A fresh list for row i, the search bounded by the old one at present prices; the leaves opened."""
     columns, costs, thresholds = lists
     found, values, pending, bounds = scratch
     points, prices, _, _, kind, power, dims = tree
@@ -46,11 +51,12 @@ def _renew(i, x, tree, lists, scratch):
         for r in range(k):
             # The same operations as in the query, so that the old columns themselves pass the ceiling.
             ceiling = max(ceiling, costs[i, r] + prices[columns[i, r]])
-    nearest(x[i], tree, ceiling, found, values, pending, bounds)
+    opened = nearest(x[i], tree, ceiling, found, values, pending, bounds)
     for r in range(k):
         columns[i, r] = found[r]
         costs[i, r] = cost(x[i], points[found[r]], kind, power, dims)
     thresholds[i] = values[k - 1]
+    return opened
 
 
 @numba.njit(cache=True, nogil=True)
@@ -60,30 +66,30 @@ def _scratch(k, depth):
 
 @numba.njit(cache=True, nogil=True)
 def _fill(first, last, x, tree, lists):
-    """First lists of rows first:last; the sum of their best values, and of the last minus the best."""
+    """First lists of rows first:last; the sums of (last − best value) and of the best column's cost."""
     scratch = _scratch(lists[0].shape[1], tree[3])
-    best, spread = 0.0, 0.0
+    spread, near = 0.0, 0.0
     for i in range(first, last):
         _renew(i, x, tree, lists, scratch)
-        best += scratch[1][0]
         spread += scratch[1][-1] - scratch[1][0]
-    return best, spread
+        near += lists[1][i, 0]
+    return spread, near
 
 
 @numba.njit(cache=True, nogil=True)
-def _bid(queue, state, x, tree, lists, match, eps, most_queries):
-    """Let queued rows bid until none is left or ``most_queries`` lists (and as many bids × 50) are spent.
+def _bid(queue, state, x, tree, lists, match, eps, most_work):
+    """Let queued rows bid until none is left, or ``most_work`` leaves (and ten times as many bids) are spent.
 
-    ``queue`` is a ring; ``state`` = its head, its length, bids so far, queries so far. The second best value
-    is cut at the threshold: that only makes a bid smaller, and keeps it valid with a list that ran short.
+    ``queue`` is a ring; ``state`` = its head, its length, bids so far, leaves opened so far. The second best
+    value is cut at the threshold: that only makes a bid smaller, and keeps it valid with a short list.
     """
     columns, costs, thresholds = lists
     owner, column, paid = match
     n, k = columns.shape
     prices = tree[1]
     scratch = _scratch(k, tree[3])
-    head, count, bids, queries = state[0], state[1], 0, 0
-    while count > 0 and queries < most_queries and bids < 50 * most_queries:
+    head, count, bids, work = state[0], state[1], 0, 0
+    while count > 0 and work < most_work and bids < 10 * most_work:
         i = queue[head]
         head = head + 1 if head + 1 < n else 0
         count -= 1
@@ -98,8 +104,7 @@ def _bid(queue, state, x, tree, lists, match, eps, most_queries):
                     second = value
             if best <= thresholds[i] or attempt == 1:
                 break
-            _renew(i, x, tree, lists, scratch)
-            queries += 1
+            work += _renew(i, x, tree, lists, scratch)
         j = columns[i, choice]
         prices[j] += max(min(second, thresholds[i]) - best, 0.0) + eps
         bids += 1
@@ -112,7 +117,7 @@ def _bid(queue, state, x, tree, lists, match, eps, most_queries):
             count += 1
     state[0], state[1] = head, count
     state[2] += bids
-    state[3] += queries
+    state[3] += work
 
 
 @numba.njit(cache=True, nogil=True)
@@ -151,8 +156,8 @@ def _release(queue, state, prices, match, values, eps):
     state[0], state[1] = 0, count
 
 
-class _Timeout(Exception):
-    pass
+class _Stop(Exception):
+    """The deadline is past, or the work is more than an auction is worth."""
 
 
 @dataclass
@@ -168,7 +173,7 @@ class _Clock:
             self.told = max(self.told, min(fraction, 1.0))
             self.progress(self.told)
         if self.deadline is not None and time.monotonic() >= self.deadline:
-            raise _Timeout
+            raise _Stop
 
 
 class _Auction:
@@ -186,21 +191,24 @@ class _Auction:
         self.queue = np.arange(self.n)
         self.state = np.array([0, self.n, 0, 0])
         self.phases = 0
+        # About half of what a dense network simplex would take; no less than easy small problems need.
+        self.allowed = max(4000 * self.n, 2 * self.n * self.n)
 
-    def run(self, tolerance: float, clock: _Clock, theta: float) -> bool:
-        """Phases until the gap is at most tolerance × cost; False if ε cannot fall any further."""
-        best, spread = 0.0, 0.0
-        for first in range(0, self.n, CHUNK):
-            part = _fill(first, min(first + CHUNK, self.n), self.x, self.tree.kernel, self.lists)
-            best, spread = best + part[0], spread + part[1]
+    def run(self, tolerance: float, clock: _Clock) -> bool:
+        """Phases until the gap is at most tolerance × cost; False if ε or the work allowed ends before."""
+        spread, near = 0.0, 0.0
+        for first in range(0, self.n, ROWS):
+            part = _fill(first, min(first + ROWS, self.n), self.x, self.tree.kernel, self.lists)
+            spread, near = spread + part[0] / self.n, near + part[1] / self.n
             clock.look()
-        eps = theta * spread / self.n
+        eps = max(10 * spread, 0.1 * near)
         while True:
             self.phases += 1
             # Sums of a cost and a price err by this much: a smaller ε would be lost in them.
             floor = 2.0**-50 * (np.abs(self.tree.prices).max() + self.lists[1].max()) + TINY
-            eps = max(eps, floor)
-            eps = self.phase(eps, clock)
+            eps = self.phase(max(eps, floor), clock)
+            if self.state[1]:
+                return False
             gap, upper = self.gap(eps / FACTOR, clock)
             if gap <= 0.2 * tolerance * upper or eps <= floor:
                 return bool(gap <= tolerance * upper + 4 * floor)
@@ -208,23 +216,27 @@ class _Auction:
             _release(self.queue, self.state, self.tree.prices, self.match, self.values, eps)
 
     def phase(self, eps: float, clock: _Clock) -> float:
-        """Bid until every row has a column; returns ε, raised if the bids turned into a price war."""
-        fitted, war = self.state[3], self.state[2]
-        while self.state[1]:
+        """Bid until every row has a column or the work allowed is done; returns ε.
+
+        A first ε that is too small means a price war, many small bids for few columns: it grows. Later on
+        it must not: the released rows would only fight again.
+        """
+        fitted = war = self.state[3]
+        while self.state[1] and self.state[3] < self.allowed:
             _bid(self.queue, self.state, self.x, self.tree.kernel, self.lists, self.match, eps, CHUNK)
-            if self.state[3] - fitted > self.n:
+            if self.state[3] - fitted > REFIT * self.n:
                 self.tree.refit()
                 fitted = self.state[3]
-            if self.state[2] - war > WAR * self.n:
-                eps, war = FACTOR * eps, self.state[2]
+            if self.phases == 1 and self.state[3] - war > WAR * self.n:
+                eps, war = FACTOR * eps, self.state[3]
             clock.look(0.9 * (1 - self.state[1] / self.n))
         self.tree.refit()
         return eps
 
     def gap(self, tolerated: float, clock: _Clock) -> tuple[float, float]:
         """Mean gap and mean cost of a complete assignment."""
-        for first in range(0, self.n, CHUNK):
-            last = min(first + CHUNK, self.n)
+        for first in range(0, self.n, ROWS):
+            last = min(first + ROWS, self.n)
             _values(first, last, self.x, self.tree.kernel, self.lists, self.match, tolerated, self.values)
             clock.look()
         _, column, paid = self.match
@@ -259,24 +271,23 @@ def solve(
     rows, columns = _sorted(problem.x), _sorted(problem.y)
     levels = _levels(problem.x[rows], problem.y[columns])
     prices = np.zeros(len(levels[-1][1]))
-    auction, converged = None, False
-    phases = 0
+    converged, phases = False, 0
     try:
         while levels:
             x, y = levels.pop()
             auction = _Auction(x, y, prices, problem)
-            converged = auction.run(tolerance if not levels else 1e-3, clock, 10.0)
+            converged = auction.run(tolerance if not levels else 1e-3, clock)
             phases += auction.phases
             if levels:
+                if auction.state[1]:
+                    auction.values[:] = auction.tree.query(x, 1)[1][:, 0]
                 # v_j = min_i c_ij − u_i of the coarse rows is feasible for any y, the finer ones too.
                 duals = PriceTree(x, -auction.values, problem.p, problem.ground)
                 prices = -duals.query(levels[-1][1], 1)[1][:, 0]
-    except _Timeout:
+    except _Stop:
         converged = False
         if levels:
-            x, y = levels[0]
-            auction = _Auction(x, y, np.zeros(len(y)), problem)
-    assert auction is not None
+            auction = _Auction(*levels[0], np.zeros(problem.n), problem)
     return _solution(problem, auction, rows, columns, phases, converged)
 
 

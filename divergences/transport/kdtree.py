@@ -6,6 +6,8 @@ that have risen since the last ``update`` leave every bound a lower bound. Nothi
 bound is lowered by what float64 can have added to it, so the answer is that of brute force.
 """
 
+# Compiled kernels carry no annotations: numba infers their types.
+# mypy: disable-error-code="no-untyped-def,no-untyped-call"
 from __future__ import annotations
 
 import numba
@@ -193,7 +195,7 @@ def _bound_convex(x, node, kind, power, dims):
 
 @numba.njit(cache=True, nogil=True)
 def nearest(x, tree, ceiling, columns, values, pending, bounds):
-    """Fill columns and values with the len(values) smallest cost + price, ascending.
+    """Fill columns and values with the len(values) least cost + price, ascending; return the leaves opened.
 
     ``ceiling``: at least that many columns are known to be this cheap, or inf. ``pending`` and ``bounds`` are
     scratch for the nodes still to be opened.
@@ -208,7 +210,7 @@ def nearest(x, tree, ceiling, columns, values, pending, bounds):
     limit = ceiling + guard * abs(ceiling)
     first_leaf = 1 << depth
     pending[0], bounds[0] = 1, -np.inf
-    top = 1
+    top, opened = 1, 0
     while top > 0:
         top -= 1
         if bounds[top] > limit:
@@ -231,6 +233,7 @@ def nearest(x, tree, ceiling, columns, values, pending, bounds):
         if i == 0:
             continue
         leaf = i - first_leaf
+        opened += 1
         for s in range((leaf * n) >> depth, ((leaf + 1) * n) >> depth):
             value = cost(x, points[s], kind, power, dims) + prices[s]
             if value < values[count - 1] or (columns[count - 1] < 0 and value <= values[count - 1]):
@@ -240,6 +243,7 @@ def nearest(x, tree, ceiling, columns, values, pending, bounds):
                     r -= 1
                 values[r], columns[r] = value, s
                 limit = values[count - 1] + guard * abs(values[count - 1])
+    return opened
 
 
 @numba.njit(cache=True, nogil=True)

@@ -1,5 +1,7 @@
 """Orders in which neighbours in space are neighbours in memory, and coarser copies of a cloud."""
 
+# Compiled kernels carry no annotations: numba infers their types.
+# mypy: disable-error-code="no-untyped-def,no-untyped-call"
 from __future__ import annotations
 
 import numba
