@@ -3,7 +3,8 @@
 No n × m array is ever held. In many dimensions a float32 matrix product with a proved error bound
 (Higham, *Accuracy and Stability of Numerical Algorithms*, 2002, §3.1: |fl(x·y) − x·y| ≤ γ_d |x|·|y|
 whatever the order of summation) picks candidates, whose costs are then recomputed from direct
-differences in float64: nothing that a rounding error could have hidden is left out.
+differences in float64: nothing that a rounding error could have hidden is left out. In few dimensions
+a k-d tree with prices does the same without looking at all pairs.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ __all__ = ["c_transform", "smallest_reduced"]
 
 BLOCK_NUMBERS = 2**19  # of a block of reduced costs: it should stay in cache
 GROUPS = 16  # columns whose minimum stands for them when a threshold is sought
+TREE_DIMENSIONS = 5  # up to here the k-d tree is faster than all pairs: measured at n = m = 10,000
+TREE_PAIRS = 10**6  # and from here on: below, all pairs take less than loading the compiled tree
 CANDIDATES = 16  # a row and a wanted value: with more, the float32 bound is too coarse for the data
 UNIT32, UNIT64 = 2.0**-24, 2.0**-53
 
@@ -34,6 +37,15 @@ def smallest_reduced(
     columns = np.full((problem.n, k), -1, dtype=np.int64)
     values = np.full((problem.n, k), np.inf)
     k = min(k, problem.m)
+    if _suits_tree(problem):
+        from divergences.transport.kdtree import PriceTree
+
+        tree = PriceTree(problem.y, -v, p=problem.p, ground=problem.ground)
+        columns[:, :k], values[:, :k] = tree.query(problem.x, k)
+        if below is not None:
+            outside = values >= below[:, None]
+            columns[outside], values[outside] = -1, np.inf
+        return columns, values
     blocks = _Blocks.of(problem, v)
     step = max(1, BLOCK_NUMBERS // problem.m)
     for start in range(0, problem.n, step):
@@ -51,6 +63,11 @@ def smallest_reduced(
         columns[start + rows[first], place[first]] = found[first]
         values[start + rows[first], place[first]] = reduced[first]
     return columns, values
+
+
+def _suits_tree(problem: Problem) -> bool:
+    few = problem.n * problem.m < TREE_PAIRS
+    return problem.matrix is None and 0 < problem.d <= TREE_DIMENSIONS and not few
 
 
 def c_transform(problem: Problem, v: np.ndarray) -> np.ndarray:
