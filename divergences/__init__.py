@@ -21,6 +21,9 @@ from divergences.neighbors import PrecisionRecall, precision_recall
 from divergences.parzen import Parzen, parzen_log_likelihood
 from divergences.registry import METRICS, Metric, metric, parse
 from divergences.results import Certificate, Estimate, Interval, TestResult
+from divergences.sinkhorn import sinkhorn_divergence
+from divergences.transport.exact import transport
+from divergences.transport.record import Transport
 from divergences.wasserstein import max_sliced_wasserstein, sliced_wasserstein, wasserstein
 
 __all__ = [
@@ -35,6 +38,7 @@ __all__ = [
     "PrecisionRecall",
     "Report",
     "TestResult",
+    "Transport",
     "chi2",
     "classifier_two_sample",
     "cramer",
@@ -55,8 +59,10 @@ __all__ = [
     "precision_recall",
     "renyi",
     "reverse_kl",
+    "sinkhorn_divergence",
     "sliced_wasserstein",
     "squared_mmd",
+    "transport",
     "tv",
     "wasserstein",
 ]

@@ -20,6 +20,7 @@ Namespace = Any
 __all__ = [
     "Array",
     "Namespace",
+    "array_device",
     "blockwise",
     "carries_gradient",
     "detached",
@@ -50,6 +51,11 @@ def is_torch(value: object) -> bool:
 def namespace(array: Array) -> Namespace:
     """The array-API namespace of ``array`` (NumPy's or torch's)."""
     return array_api_compat.array_namespace(array)
+
+
+def array_device(array: Array) -> Any:
+    """The device of ``array``, as creation functions take it."""
+    return array_api_compat.device(array)
 
 
 def device_name(array: Array) -> str:

@@ -282,7 +282,7 @@ def check_cost(value: Any, name: str, shape: tuple[int, int]) -> Array:
     array = _as_array(value, name)
     if tuple(array.shape) != shape:
         raise ValueError(
-            f"{name} must hold one number a pair of rows, shape {shape}; got shape {tuple(array.shape)}"
+            f"{name} must be one number for each pair of rows, shape {shape}; got shape {tuple(array.shape)}"
         )
     _finite(array, name, "give a forbidden pair a large cost instead")
     return widened(array)[0]

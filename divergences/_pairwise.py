@@ -190,11 +190,18 @@ def representative_rows(x: np.ndarray, count: int) -> np.ndarray:
 
 
 def row_logsumexp(
-    x: Array, y: Array, log_b: Array, rates: Sequence[float], *, own: Array | None = None
+    x: Array,
+    y: Array,
+    log_b: Array,
+    rates: Sequence[float],
+    *,
+    own: Array | None = None,
+    power: float | None = None,
 ) -> Array:
     """log Σ_j exp(log_b_j − rate · ‖x_i − y_j‖²) for each rate: ``(len(rates), len(x))``.
 
-    ``own[i]`` is the column that row i may not use (leave one out).
+    ``own[i]`` is the column that row i may not use (leave one out). ``power`` takes the distance to
+    another power than 2.
     """
     xp = namespace(x)
 
@@ -203,7 +210,8 @@ def row_logsumexp(
         if left_out is not None:
             mask = xp.arange(columns.shape[0], device=left_out.device)[None, :] == left_out[:, None]
             squared = xp.where(mask, xp.inf, squared)
-        return xp.stack([logsumexp(xp, logs[None, :] - rate * squared) for rate in rates])
+        costs = squared if power is None else euclidean(squared) ** power
+        return xp.stack([logsumexp(xp, logs[None, :] - rate * costs) for rate in rates])
 
     parts = []
     for part in row_slices(x.shape[0], y.shape[0]):

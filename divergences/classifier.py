@@ -76,7 +76,7 @@ def classifier_two_sample(x: Any, y: Any, *, classifier: Any = None, rng: Any = 
     train = [s[o[: len(s) // 2]] for s, o in zip(samples, orders, strict=True)]
     test = [s[o[len(s) // 2 :]] for s, o in zip(samples, orders, strict=True)]
     # a classifier trained on unequal classes calls nearly every row by the larger one's name
-    balance = [np.ones(len(part)) for part in train] if classifier is None else None
+    balance = (np.ones(len(train[0])), np.ones(len(train[1]))) if classifier is None else None
     model = _fitted(classifier, train[0], train[1], balance, rng)
     called_y = [int(np.sum(np.asarray(model.predict(part)) == 1)) for part in test]
     sizes = [len(part) for part in test]

@@ -61,6 +61,12 @@ class FDivergence:
 
     def _by_f(self, p: Array, q: Array) -> Array:
         xp = namespace(p)
+        at_one = float(self.f(from_numpy(1.0, p)))
+        if not abs(at_one) <= 1e-9:
+            raise ValueError(
+                f"FDivergence {self.name!r} must have f(1) = 0, so that D_f(P‖P) = 0; got f(1) = {at_one:g}. "
+                f"Subtract that constant from f"
+            )
         both = (p > 0) & (q > 0)
         p1, q1 = xp.where(both, p, 1.0), xp.where(both, q, 1.0)
         beyond = p1 > LARGEST_RATIO * q1  # p · f(r)/r there, at the largest ratio that f can be asked for

@@ -315,10 +315,11 @@ def histogram(
     """Two samples as pmfs ``p, q`` of shape ``(k,)`` on common edges, and those edges, one array an axis.
 
     One to three dimensions; cells in C order. ``bins``: "quantile" (the default) puts edges at
-    quantiles of the pooled sample, about n^(1/3) cells in all, so that no cell is empty of both
-    and outliers cannot stretch the grid; an integer gives that many equal widths an axis; a NumPy
-    rule such as "fd" or "auto" chooses the width; or edges, an array an axis. Values outside
-    given edges are refused: dropped mass would be a silently wrong answer.
+    quantiles of the even mixture of the two samples, about n^(1/3) cells in all, so that no cell
+    is empty of both and outliers cannot stretch the grid; few distinct values get a cell each. An
+    integer gives that many equal widths an axis; a NumPy rule such as "fd" or "auto" chooses the
+    width; or edges, an array an axis. Values outside given edges are refused: dropped mass would
+    be a silently wrong answer.
 
     The plug-in is biased at small n: KL and its kin come out too high by about
     (cells − 1)/2 · (1/n + 1/m) when P = Q (Miller 1955). A DivergenceWarning says so when there
@@ -329,11 +330,11 @@ def histogram(
     (array([0.5, 0.5]), array([1., 0.]))
     """
     pair = check_pair(x, y, x_weights, y_weights)
-    p, q, edges = _cells(pair, bins)
+    p, q, edges = common_cells(pair, bins)
     return scalar(p, pair.dtype), scalar(q, pair.dtype), edges
 
 
-def _cells(pair: Pair, bins: Any) -> tuple[Array, Array, tuple[np.ndarray, ...]]:
+def common_cells(pair: Pair, bins: Any) -> tuple[Array, Array, tuple[np.ndarray, ...]]:
     """``histogram`` of a pair, in float64; ``bins`` and the edges returned are in the caller's unit."""
     if pair.d > 3:
         raise ValueError(
@@ -372,8 +373,11 @@ def _with_mass_only(pair: Pair) -> Pair:
 
 def _edges(pair: Pair, bins: Any, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
     pooled = np.concatenate([x, y])
+    if isinstance(bins, str) and bins == "quantile":
+        mass = np.concatenate([to_numpy(pair.a), to_numpy(pair.b)]) / 2
+        return [_quantile_edges(column, mass, pair) for column in pooled.T]
     if isinstance(bins, str):
-        return [_rule_edges(column, bins, pair) for column in pooled.T]
+        return [_rule_edges(column, bins) for column in pooled.T]
     if not isinstance(bins, (list, tuple)) and np.ndim(bins) == 0:  # np.ndim fails on edges of two lengths
         count = check_integer(bins, "bins")
         return [_equal_edges(column, count) for column in pooled.T]
@@ -396,13 +400,28 @@ def _edges(pair: Pair, bins: Any, x: np.ndarray, y: np.ndarray) -> list[np.ndarr
     return out
 
 
-def _rule_edges(column: np.ndarray, rule: str, pair: Pair) -> np.ndarray:
-    if rule == "quantile":
-        cells = max(2, round(min(pair.n, pair.m) ** (1 / (3 * pair.d))))
-        inner = np.unique(np.quantile(column, np.linspace(0, 1, cells + 1)[1:-1]))
-        low, high = column.min(), column.max()
-        inner = inner[(inner > low) & (inner < high)]
-        return _equal_edges(column, 1) if low == high else np.concatenate([[low], inner, [high]])
+def _quantile_edges(column: np.ndarray, mass: np.ndarray, pair: Pair) -> np.ndarray:
+    """Edges midway between distinct values, at equal masses of the even mixture of the two samples.
+
+    The number of cells is even, so that the mixture's median, which parts disjoint samples of any
+    two sizes, is an edge. Few distinct values are discrete data: a cell each.
+    """
+    values, which = np.unique(column, return_inverse=True)
+    if len(values) == 1:
+        return _equal_edges(column, 1)
+    cells = max(2, 2 * round(min(pair.n, pair.m) ** (1 / (3 * pair.d)) / 2))
+    if len(values) <= 2 * cells:
+        cuts = np.arange(len(values) - 1)
+    else:
+        below = np.cumsum(np.bincount(which.reshape(-1), mass))
+        levels = np.arange(1, cells) / cells
+        cuts = np.unique(np.searchsorted(below, levels - 1e-12))
+        cuts = cuts[cuts < len(values) - 1]
+    middles = values[cuts] / 2 + values[cuts + 1] / 2
+    return np.concatenate([values[:1], middles, values[-1:]])
+
+
+def _rule_edges(column: np.ndarray, rule: str) -> np.ndarray:
     try:
         edges = np.histogram_bin_edges(column, bins=rule)
     except ValueError:

@@ -1,15 +1,12 @@
 """Wasserstein distances: exact (sorting in 1-D, linear programming in n-D) and sliced.
 
 ``wasserstein`` returns W_p, the root taken. In one dimension the optimal plan couples quantiles;
-in several, the transport problem is solved by POT's network simplex and the answer is certified
-here by a feasible dual evaluated in float64. Gradients come from the plan and the potentials by
-the envelope theorem.
+in several it is that of ``transport``, certified by a feasible dual in float64. Gradients come
+from the plan and the potentials by the envelope theorem.
 """
 
 from __future__ import annotations
 
-import os
-import warnings
 from typing import Any
 
 import numpy as np
@@ -18,23 +15,23 @@ from divergences._arrays import (
     Array,
     carries_gradient,
     detached,
-    envelope,
     from_numpy,
     namespace,
     safe_sqrt,
     to_numpy,
 )
 from divergences._inputs import Pair, check_integer, check_pair, check_positive, check_rng, warn
-from divergences._pairwise import distance_matrix, paired_squared_distances, row_slices
+from divergences._pairwise import paired_squared_distances, row_slices
 from divergences.registry import metric
-from divergences.results import Certificate
+from divergences.transport.dispatch import build_problem, solve
+from divergences.transport.exact import plan_cost, rooted
 
 __all__ = ["max_sliced_wasserstein", "sliced_wasserstein", "wasserstein"]
 
-BYTES_A_PAIR = 44  # the dense solver's memory, measured: 4.4 GB at 10,000 × 10,000
 EPS = float(np.finfo(np.float64).eps)
 STARTS, DISTINCT = 4, 0.9  # max-sliced climbs from so many directions, no two closer (|cos|) than that
-CERTIFIED = 1e-6  # a duality gap above this, relative, is reported
+TOLERANCE = 1e-9  # the relative duality gap asked of exact transport
+CERTIFIED = 1e-6  # one above this is reported
 
 
 @metric(
@@ -47,9 +44,9 @@ def wasserstein(x: Any, y: Any, *, p: float = 1, x_weights: Any = None, y_weight
 
     ``x`` (n, d), ``y`` (m, d), n ≠ m and weights welcome; Euclidean ground distance; any finite
     p ≥ 1. Exact between the two empirical distributions: by sorting in one dimension
-    (O(n log n)), by optimal transport otherwise (n·m memory: about 44 bytes a pair, and roughly
-    cubic time; ``sliced_wasserstein`` needs neither). A DivergenceWarning says so should the
-    solver's duality gap exceed 1e-6 of the cost.
+    (O(n log n)), by ``transport`` otherwise (memory linear in n + m; that function returns the plan
+    and the certificate too). A DivergenceWarning says so should the solver's duality gap exceed
+    1e-6 of the cost (as it may at p = 50, where costs span fifty decades).
 
     POT's ``emd2`` and ``wasserstein_1d`` return W_p^p. Even for P = Q the value is positive at
     finite n, of order n^(−1/d). Differentiable in torch in points and weights (a subgradient at
@@ -112,80 +109,26 @@ def _root_mean_power(pair: Pair, gaps: Array, mass: Array | None, p: float) -> A
     top = xp.where(top > 0, top, xp.ones_like(top))
     powers = (sizes / top) ** p
     mean = xp.mean(powers, axis=0) if mass is None else xp.sum(mass * powers, axis=0)
-    return top * _root(xp, mean, p)
-
-
-def _root(xp: Any, value: Array, p: float) -> Array:
-    if p == 2:
-        return safe_sqrt(xp, value)
-    positive = value > 0
-    return xp.where(positive, xp.where(positive, value, 1.0) ** (1.0 / p), 0.0)
+    return top * rooted(xp, mean, p)
 
 
 # ── several dimensions ──────────────────────────────────────────────────────────────────────
 
 
 def _by_transport(pair: Pair, p: float) -> Array:
-    xp = pair.xp
-    rows, columns, mass, (u, v), certificate = _solve(pair, p)
-    if certificate.gap > CERTIFIED * certificate.upper:
+    problem, _ = build_problem(pair, p, "euclidean")
+    answer = solve(problem, tolerance=TOLERANCE)
+    bounds = answer.certificate
+    if bounds.gap > CERTIFIED * bounds.upper:
         warn(
-            f"optimal transport stopped with a duality gap of {certificate.gap / certificate.upper:.2g} "
-            "relative: the value is an upper bound, off by at most that"
+            f"optimal transport stopped with a duality gap of {bounds.gap / bounds.upper:.2g} relative: "
+            "the value is an upper bound, off by at most that"
         )
-    x, y = pair.x[from_numpy(rows, pair.x)], pair.y[from_numpy(columns, pair.x)]
-    squared = paired_squared_distances(x, y)
-    weights = from_numpy(mass, pair.x)
-    if not carries_gradient(pair.a, pair.b):
-        return _root_mean_power(pair, safe_sqrt(xp, squared), weights, p)
-    cost = xp.sum(weights * safe_sqrt(xp, squared) ** p)
-    # ∂cost/∂a is the potential; the part along 1 is fixed by Σa = 1 and drops out upstream
-    parts = [(pair.a, from_numpy(u, pair.x)), (pair.b, from_numpy(v, pair.x))]
-    return _root(xp, cost + envelope(0.0 * detached(cost), parts), p)
-
-
-def _solve(
-    pair: Pair, p: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray], Certificate]:
-    """The sparse optimal plan, feasible potentials, and the bounds they prove."""
-    _refuse_what_cannot_fit(pair.n, pair.m)
-    a, b = to_numpy(pair.a), to_numpy(pair.b)
-    cost = distance_matrix(pair.x, pair.y, p)
-    unit = cost.max() or 1.0  # the solver's tolerances are absolute
-    cost /= unit
-    plan, u, v = _network_simplex(a, b, cost)
-    rows, columns = np.nonzero(plan)
-    mass = plan[rows, columns]
-    # what the solver's subtractions leave behind is no mass: at p = 50 even 1e-16 of it would count
-    real = (mass > (pair.n + pair.m) * EPS) | (mass > 1e-6 * np.minimum(a[rows], b[columns]))
-    rows, columns, mass = rows[real], columns[real], mass[real]
-    v = np.min(cost - u[:, None], axis=0)  # c-transforms make the dual feasible
-    u = np.min(cost - v[None, :], axis=1)
-    dual = max(0.0, float(a @ u + b @ v))  # no cost is negative: 0 is a lower bound too
-    certificate = Certificate(dual, float(mass @ cost[rows, columns]))
-    return rows, columns, mass, (u * unit, v * unit), certificate
-
-
-def _network_simplex(a: np.ndarray, b: np.ndarray, cost: np.ndarray) -> tuple[np.ndarray, ...]:
-    from ot.lp import emd
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # our own certificate judges convergence
-        plan, log = emd(a, b, cost, numItermax=10**9, log=True)
-    return plan, np.asarray(log["u"]), np.asarray(log["v"])
-
-
-def _refuse_what_cannot_fit(n: int, m: int) -> None:
-    needed = BYTES_A_PAIR * n * m
-    try:
-        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not every system tells
-        return
-    if needed > there:
-        raise ValueError(
-            f"exact transport of {n:,} × {m:,} points needs about {needed / 1e9:.0f} GB; this machine has "
-            f"{there / 1e9:.0f} GB. Use sliced_wasserstein, or wasserstein on a subsample of x and y"
-        )
+    if carries_gradient(pair.a, pair.b):
+        return rooted(pair.xp, plan_cost(pair, problem, None, answer), p)
+    rows, columns = from_numpy(answer.rows, pair.x), from_numpy(answer.columns, pair.x)
+    squared = paired_squared_distances(pair.x[rows], pair.y[columns])
+    return _root_mean_power(pair, safe_sqrt(pair.xp, squared), from_numpy(answer.mass, pair.x), p)
 
 
 # ── sliced ──────────────────────────────────────────────────────────────────────────────────

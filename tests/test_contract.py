@@ -44,6 +44,9 @@ sliced_wasserstein(rng=0, n_projections=8, p=1)
 max_sliced_wasserstein(rng=0, n_projections=8)
 parzen_log_likelihood
 parzen_log_likelihood(bandwidth=0.5)
+sinkhorn_divergence(tolerance=1e-10)
+sinkhorn_divergence(epsilon=0.5, tolerance=1e-10)
+sinkhorn_divergence(epsilon=0.5, p=1, tolerance=1e-10)
 frechet
 precision_recall
 precision_recall(k=1)
@@ -104,8 +107,8 @@ def polynomial(row: Metric) -> bool:
 
 
 def has_unit(row: Metric) -> bool:
-    """Options that are lengths: scaling the data without them is another question."""
-    return "bandwidth" in row.options
+    """Options in the data's unit: scaling the data without them is another question."""
+    return "bandwidth" in row.options or "epsilon" in row.options
 
 
 # promise: [(which rows are exempt, why)]
@@ -114,7 +117,7 @@ EXEMPT = {
         (trained, "rows are dealt into folds by position"),
     ],
     "scale": [
-        (has_unit, "the bandwidth is a length and is not scaled with the data"),
+        (has_unit, "the bandwidth (or ε) has a unit and is not scaled with the data"),
         (polynomial, "its +1 sets a unit, as published"),
     ],
     "translation": [
@@ -607,6 +610,10 @@ BAD_OPTIONS = {
     "classifier": (object(), "logistic"),
     "alpha": (-1.0, math.nan, "2", None),
     "f": ("klx", 3, None),
+    "epsilon": (0, -1.0, math.nan, math.inf, "small"),
+    "unbalanced": (0, -1.0, math.nan, math.inf, "yes"),
+    "tolerance": (0, -1e-9, math.nan, "tight", None),
+    "max_iterations": (0, 2.5, "many", None),
     "grid": ("gan", [], [-1.0], [math.nan]),
     "validation": (WITH_NAN, np.ones((3, 5)), "rows"),
 }
@@ -759,12 +766,13 @@ def test_values_without_gradient_still_take_tensors_that_ask_for_one(row):
 
 def smooth(row: Metric) -> bool:
     """Whether the gradient is the derivative at generic points. Not so by definition: a bandwidth
-    chosen from the data is a constant to gradients; a maximum over directions of a minimum over
+    (or ε) chosen from the data is a constant to gradients; a maximum over directions of a minimum over
     couplings usually lies at a kink, where one coupling's gradient is given."""
     chosen_bandwidth = not has_unit(row) and (
         row.name == "parzen_log_likelihood"
         or estimator(row) == "parzen"
         or (row.name == "squared_mmd" and "kernel" not in row.options)
+        or row.name == "sinkhorn_divergence"
     )
     return row.differentiable and not chosen_bandwidth and row.name != "max_sliced_wasserstein"
 

@@ -382,6 +382,9 @@ def _kernel_cases() -> list[Case]:
              {"estimator": "biased", "bandwidth": [1.0, 2.0]}),
         Case("energy", ([[0.0, 0.0]], [[3.0, 4.0]]), 10.0, "two points 5 apart"),
         Case("cramer", ([[0.0, 0.0], [6.0, 8.0]], [[3.0, 4.0]]), 2.5, "the middle of two points: 5 − 10/4"),
+        Case("sinkhorn_divergence", ([0.0], [3.0]), 9.0, "one point each: the cost", {"epsilon": 2.0}),
+        Case("sinkhorn_divergence", ([0.0, 1.0], [3.0, 4.0]), 9.0, "law 66: a shift costs its square",
+             {"epsilon": 0.5, "tolerance": 1e-10}, rel=1e-9),
     ]  # fmt: skip
     return cases
 

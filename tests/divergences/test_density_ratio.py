@@ -165,6 +165,7 @@ def test_parzen_at_a_given_width_compares_the_smoothed_sets(name: str) -> None:
     assert value == pytest.approx(over_p + over_q, rel=0.06)
 
 
+@pytest.mark.filterwarnings("ignore:one row of x carries:divergences.DivergenceWarning")
 @pytest.mark.parametrize("estimator", ERRORS)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_no_estimator_but_wkv_is_negative(name: str, estimator: str) -> None:
@@ -174,6 +175,12 @@ def test_no_estimator_but_wkv_is_negative(name: str, estimator: str) -> None:
         pytest.skip("keeps the published form, and warns")
     options = {"rng": 0} if estimator == "classifier" else {}
     assert FUNCTIONS[name](z[:200], z[200:], estimator=estimator, **options) >= 0
+
+
+def test_an_estimate_that_hangs_on_one_row_says_so() -> None:
+    z = np.random.default_rng(3).normal(size=(400, 2))
+    with pytest.warns(dv.DivergenceWarning, match="one row of x carries .* of the estimate of chi2"):
+        dv.chi2(z[:200], z[200:], estimator="parzen")
 
 
 def test_discrete_data_by_histogram_equal_the_pmf(rng: np.random.Generator) -> None:

@@ -327,8 +327,14 @@ def test_a_limit_that_comes_out_nan_is_asked_for() -> None:
     assert pmf.f_divergence([0.5, 0.5, 0.0], [0.25, 0.25, 0.5], stated) == pytest.approx(math.log(2))
     with pytest.raises(ValueError, match="needs slope= stated"):
         pmf.f_divergence(
-            *disjoint, FDivergence("odd", np.square, derivative=lambda t: t / (1 + t), at_zero=0.0)
+            *disjoint,
+            FDivergence("odd", lambda t: t**2 - 1, derivative=lambda t: t / (1 + t), at_zero=0.0),
         )
+
+
+def test_an_f_that_is_not_zero_at_one_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"'shifted' must have f\(1\) = 0.*got f\(1\) = 1"):
+        pmf.f_divergence([0.5, 0.5], [0.5, 0.5], FDivergence("shifted", np.square))
 
 
 def test_a_ratio_beyond_float64_is_not_nan() -> None:

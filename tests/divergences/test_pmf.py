@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 from fractions import Fraction
 
 import mpmath
@@ -427,7 +428,23 @@ def test_quantile_cells_hold_equal_shares_and_do_not_mind_outliers(rng: np.rando
     assert np.all(p + q > 0)  # no cell is empty of both, whatever ties
     assert np.all(np.diff(edges[0]) > 0)
     x, y = rng.normal(size=(1000, 2)), rng.normal(size=(1000, 2))
-    assert pmf.histogram(x, y)[0].shape == (9,)
+    assert pmf.histogram(x, y)[0].shape == (16,)  # an even number an axis, near n^(1/6)
+
+
+@pytest.mark.parametrize(("n", "m"), [(1000, 10), (40, 40), (10, 1000), (7, 5)])
+def test_quantile_cells_part_disjoint_samples_of_any_sizes(rng: np.random.Generator, n: int, m: int) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DivergenceWarning)  # few samples a cell: not the point here
+        p, q, _ = pmf.histogram(rng.random(n), rng.random(m) + 5.0)
+    assert pmf.kl(p, q) == np.inf
+    assert pmf.js(p, q) == pytest.approx(np.log(2), rel=1e-14)
+
+
+def test_few_distinct_values_get_a_cell_each(rng: np.random.Generator) -> None:
+    x, y = rng.choice(5, 400, p=[0.9, 0.04, 0.03, 0.02, 0.01]), rng.integers(0, 5, 300)
+    p, q, _ = pmf.histogram(x, y)
+    np.testing.assert_allclose(p, np.bincount(x, minlength=5) / 400, rtol=1e-12)
+    np.testing.assert_allclose(q, np.bincount(y, minlength=5) / 300, rtol=1e-12)
 
 
 def test_constant_data(rng: np.random.Generator) -> None:
