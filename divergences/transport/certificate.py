@@ -71,18 +71,18 @@ def feasible_plan(
     mass = np.where(np.isfinite(mass) & (mass > 0), mass, 0.0)
     # what a solver's subtractions leave behind is no mass: at p = 50 even 1e-16 of it would count
     mass = np.where(_counts(problem, mass, np.minimum(problem.a[rows], problem.b[columns])), mass, 0.0)
-    for index, wanted in ((rows, problem.a), (columns, problem.b)):
-        sums = np.bincount(index, mass, minlength=len(wanted))
-        mass *= np.minimum(wanted / np.maximum(sums, wanted), 1.0)[index]
-    missing = []
-    for index, wanted in ((rows, problem.a), (columns, problem.b)):
-        lacking = wanted - np.bincount(index, mass, minlength=len(wanted))
-        real = (lacking > ROUNDING * wanted) & _counts(problem, lacking / 4, wanted)
-        missing.append(np.where(real, lacking, 0.0))
-    if missing[0].any() and missing[1].any():
-        more = north_west_corner(
-            *missing, *(np.argsort(line, kind="stable") for line in projections(problem))
-        )
+    for _ in range(3):  # what is added is right to rounding of the total: the next pass mends that
+        for index, wanted in ((rows, problem.a), (columns, problem.b)):
+            sums = np.bincount(index, mass, minlength=len(wanted))
+            mass *= np.minimum(wanted / np.maximum(sums, wanted), 1.0)[index]
+        missing = []
+        for index, wanted in ((rows, problem.a), (columns, problem.b)):
+            lacking = wanted - np.bincount(index, mass, minlength=len(wanted))
+            missing.append(np.where(lacking > ROUNDING * wanted, lacking, 0.0))
+        if not (missing[0].any() and missing[1].any()):
+            break
+        orders = (np.argsort(line, kind="stable") for line in projections(problem))
+        more = north_west_corner(*missing, *orders)
         rows, columns = np.concatenate([rows, more[0]]), np.concatenate([columns, more[1]])
         mass = np.concatenate([mass, more[2]])
     held = mass > 0
