@@ -186,7 +186,7 @@ class _Auction:
         self.x = x
         self.tree = PriceTree(y, prices, problem.p, problem.ground)
         # Squared costs have a clear best column; others have rays of nearly equal ones.
-        k = min(self.n, 4 if self.tree.kind == SQUARED else 12)
+        k = min(self.n, 4 if self.tree.kind == SQUARED else 24)
         self.lists = np.full((self.n, k), -1), np.empty((self.n, k)), np.empty(self.n)
         self.match = np.full(self.n, -1), np.full(self.n, -1), np.zeros(self.n)
         self.values = np.full(self.n, -np.inf)

