@@ -34,6 +34,7 @@ CENTROID_DIMENSIONS = 8  # above, a centroid of neighbours is far from all of th
 POOL = 60  # arcs a node: beyond, arcs of large reduced cost are dropped
 ROUNDS = 200  # never reached: an end for what only rounding errors keep alive
 NOISE = 1e-14  # of the largest cost: a reduced cost of this size is rounding
+BLOCK = 4  # times the root of the pool's size: arcs compared a pivot; pivots cost more than comparing
 PIVOTS = 2000  # between looks at the clock
 
 
@@ -259,7 +260,7 @@ class Basis:
         self, rows: np.ndarray, columns: np.ndarray, costs: np.ndarray, noise: float, deadline: float | None
     ) -> bool:
         """Pivot until no arc of the pool has a reduced cost below −noise; False if it got too late."""
-        block, position, columns = int(math.sqrt(len(rows))) + 1, 0, columns + self.n
+        block, position, columns = BLOCK * int(math.sqrt(len(rows))), 0, columns + self.n
         fresh = False
         while True:
             position = _pivot(
@@ -281,6 +282,8 @@ class Basis:
             position, fresh = 0, True
 
     def plan(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        # from the masses anew: what thousands of pivots added and took away left rounding in the flows
+        _flow_from_masses(self.n, np.argsort(-self.links[1, :-1]), self.supply, self.links, self.values)
         parent, flow = self.links[0, :-1], self.values[0, :-1]
         node = np.flatnonzero((parent < self.total) & (flow > 0))
         is_row = node < self.n
@@ -423,6 +426,17 @@ def _refresh(n, penalty, links, values):
             values[2, node] = values[1, node] + penalty * links[5, node]
         else:
             values[2, node] = values[1, node] - values[2, parent]
+
+
+@njit(cache=True, nogil=True)
+def _flow_from_masses(n, deepest_first, supply, links, values):
+    """The flow that the tree and the masses determine; below the root only what is left over."""
+    root, net = links.shape[1] - 1, supply.copy()
+    for node in deepest_first:
+        parent = links[0, node]
+        if parent < root:
+            values[0, node] = max(net[node] if node < n else -net[node], 0.0)
+            net[parent] += net[node]
 
 
 @njit(cache=True, nogil=True)
