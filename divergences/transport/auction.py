@@ -289,18 +289,41 @@ def solve(
     except _Stop:
         converged = False
         if levels:
-            auction = _Auction(*levels[0], np.zeros(problem.n), problem)
+            auction = _refined(auction, *levels[0], problem)
     return _solution(problem, auction, rows, columns, phases, converged)
+
+
+def _complete(auction: _Auction) -> None:
+    """Give the free rows the free columns, in the order of both."""
+    owner, column, _ = auction.match
+    free = np.flatnonzero(column < 0)
+    column[free] = np.flatnonzero(owner < 0)
+
+
+def _refined(coarse: _Auction, x: np.ndarray, y: np.ndarray, problem: Problem) -> _Auction:
+    """The finest level, when there is no time for it: a coarse assignment and its duals, carried over.
+
+    Sorted points belong to coarse ones in blocks: rows are ranked by their block's partner.
+    """
+    _complete(coarse)
+    values = coarse.tree.query(coarse.x, 1)[1][:, 0]
+    duals = PriceTree(coarse.x, -values, problem.p, problem.ground)
+    fine = _Auction(x, y, -duals.query(y, 1)[1][:, 0], problem)
+    partner = coarse.tree.order[coarse.match[1]]
+    ranked = np.argsort(partner[np.arange(fine.n) * coarse.n // fine.n], kind="stable")
+    place = np.empty(fine.n, dtype=np.int64)  # of each sorted point in the tree
+    place[fine.tree.order] = np.arange(fine.n)
+    fine.match[1][ranked] = place
+    return fine
 
 
 def _solution(
     problem: Problem, auction: _Auction, rows: np.ndarray, columns: np.ndarray, phases: int, converged: bool
 ) -> Solution:
     """Complete the assignment and go back to the caller's order."""
-    owner, column, _ = auction.match
-    tree = auction.tree
-    free = np.flatnonzero(column < 0)
-    column[free] = np.flatnonzero(owner < 0)
+    tree, column = auction.tree, auction.match[1]
+    if np.any(column < 0):
+        _complete(auction)
     u, v = np.empty(problem.n), np.empty(problem.n)
     if not converged:
         auction.values[:] = tree.query(auction.x, 1)[1][:, 0]
