@@ -137,9 +137,9 @@ def convergence_page(result: dict[str, Any]) -> str:
         "What to read off: every estimate of χ² is ruled by the few rows where q is smallest, and that by "
         "Parzen windows, whose tails end abruptly, does not converge at all at these sizes (a "
         "DivergenceWarning says that one row carries most of it); total variation is biased upward near "
-        "P = Q because |p − q| has a kink there; the classifier's default log-odds are quadratic, which is exact "
-        "for Gaussians and only then; the nearest-neighbour ratio form smooths over about √n neighbours and "
-        "comes out a little low.",
+        "P = Q because |p − q| has a kink there; the classifier's default log-odds are quadratic, which "
+        "is exact for Gaussians and only then; the nearest-neighbour ratio form smooths over about √n "
+        "neighbours and comes out a little low.",
         "",
         "Versions: " + ", ".join(f"{k} {v}" for k, v in result["versions"].items()) + ".",
         "",

@@ -1,4 +1,4 @@
-"""Orders in which neighbours in space are neighbours in memory, and coarser copies of a cloud."""
+"""An order in which neighbours in space are neighbours in memory."""
 
 # Compiled kernels carry no annotations: numba infers their types.
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
@@ -7,7 +7,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-__all__ = ["coarsen", "sort_points"]
+__all__ = ["sort_points"]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -55,10 +55,3 @@ def sort_points(points, depth):
             if widest > 0:
                 _select(columns[axis], order, first, last, middle)
     return order
-
-
-def coarsen(points: np.ndarray, factor: int = 4) -> np.ndarray:
-    """Centroids of ``factor`` consecutive points: of sorted points, a better small copy than a sample is."""
-    n = len(points)
-    starts = (np.arange(n // factor + 1) * n) // (n // factor)
-    return np.add.reduceat(points, starts[:-1], axis=0) / np.diff(starts)[:, None]

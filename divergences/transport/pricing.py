@@ -105,8 +105,8 @@ class _Blocks:
 
     def candidates(self, part: slice, k: int, below: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """(row within the block, column) of a set that holds each row's k smallest, if below ``below``."""
-        if self.left is not None:
-            reduced, margin = self._product(part)
+        if self.left is not None and self.right is not None and self.margin is not None:
+            reduced, margin = self._product(self.left[part], self.right, self.margin[part])
             limit = _limit(reduced, k, 2 * margin, below, margin)
             limit += 2 * UNIT32 * np.abs(limit)  # comparing rounds it to float32
             chosen = reduced <= limit.astype(np.float32)[:, None]
@@ -124,14 +124,12 @@ class _Blocks:
         rows = flat // self.problem.m
         return rows, flat - rows * self.problem.m
 
-    def _product(self, part: slice) -> tuple[np.ndarray, np.ndarray]:
-        assert self.left is not None
-        assert self.right is not None
-        assert self.margin is not None
-        left, margin = self.left[part], self.margin[part]
+    def _product(
+        self, left: np.ndarray, right: np.ndarray, margin: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         if self.buffer is None:
             self.buffer = np.empty((len(left), self.problem.m), dtype=np.float32)
-        reduced = np.matmul(left, self.right, out=self.buffer[: len(left)])
+        reduced = np.matmul(left, right, out=self.buffer[: len(left)])
         if self.problem.p == 2:
             return reduced, margin
         # |s^q − t^q| ≤ min(δ^q, q δ t^(q−1)) for |s − t| ≤ δ and q ≤ 1, t the smaller
@@ -142,7 +140,7 @@ class _Blocks:
         with np.errstate(divide="ignore"):
             power = np.minimum(margin**q, q * margin * least ** (q - 1))
         reduced -= self.v.astype(np.float32)
-        scale = np.abs(self.v).max() + reduced.max(axis=1) ** 1.0
+        scale = np.abs(self.v).max() + reduced.max(axis=1)
         return reduced, power + 8 * UNIT32 * (np.abs(scale) + np.abs(self.v).max())
 
     def _direct(self, part: slice) -> tuple[np.ndarray, float, float]:
