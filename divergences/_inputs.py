@@ -284,7 +284,7 @@ def check_cost(value: Any, name: str, shape: tuple[int, int]) -> Array:
         raise ValueError(
             f"{name} must be one number for each pair of rows, shape {shape}; got shape {tuple(array.shape)}"
         )
-    _finite(array, name, "give a forbidden pair a large cost instead")
+    _finite(array, name, "give a forbidden pair ten times the largest other cost")
     return widened(array)[0]
 
 

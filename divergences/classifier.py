@@ -134,6 +134,12 @@ def _fitted(
     rows, labels = np.concatenate([x, y]), np.repeat([0, 1], [len(x), len(y)])
     options = {}
     if weights is not None:
+        for w, name in zip(weights, ("x_weights", "y_weights"), strict=True):
+            if not w.sum() > 0:
+                raise ValueError(
+                    f"{name} puts its mass on so few rows that a training fold has none of it; give weight "
+                    "to more rows, or use another estimator"
+                )
         balanced = np.concatenate([w / w.sum() for w in weights]) * len(rows) / 2.0
         options[_weight_keyword(model)] = balanced
     with warnings.catch_warnings():
@@ -143,12 +149,19 @@ def _fitted(
 
 
 def _cloned(clone: Any, classifier: Any) -> Any:
+    from sklearn.base import is_classifier
+
     if not (
         hasattr(classifier, "fit") and hasattr(classifier, "predict") and hasattr(classifier, "get_params")
     ):
         raise TypeError(
             f"classifier must be a scikit-learn classifier (fit, predict, predict_proba); got "
             f"{type(classifier).__name__}. Pass an instance, for example HistGradientBoostingClassifier()"
+        )
+    if isinstance(classifier, type) or not is_classifier(classifier):
+        raise TypeError(
+            f"classifier must be an instance of a scikit-learn classifier; got {classifier!r}. Pass, for "
+            "example, HistGradientBoostingClassifier()"
         )
     return clone(classifier)
 

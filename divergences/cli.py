@@ -119,10 +119,10 @@ def compare(
     """
     import divergences  # noqa: F401  fills METRICS
     from divergences.evaluate import evaluate
-    from divergences.registry import parse
+    from divergences.registry import complete, parse
 
     with _refusals():
-        metrics = [parse(spec) for spec in metric] if metric else None
+        metrics = [complete(parse(spec)) for spec in metric] if metric else None
         outputs = [html, None if json_file == "-" else json_file]
         _check_outputs(outputs, inputs=[real, model, validation])
     x, y, held_out = _read_all(real, model, validation)
@@ -229,8 +229,10 @@ def metrics(
         text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         console.print(text, style="bold" if number == 0 else "cyan", soft_wrap=True)
         if number:
-            for part in textwrap.wrap(conventions[number - 1], min(console.width, 110) - 4):
-                console.print(f"    {part}", soft_wrap=True)
+            options = ", ".join(map(str, rows[number - 1]["options"])) or "none"  # type: ignore[call-overload]
+            for text in (conventions[number - 1], f"options: {options}"):
+                for part in textwrap.wrap(text, min(console.width, 110) - 4):
+                    console.print(f"    {part}", soft_wrap=True)
     console.print("\nOptions are given as in a call: -m 'name(option=value)'. All fields: --json")
 
 

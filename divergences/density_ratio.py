@@ -87,8 +87,8 @@ def kl(
     With "knn": (d/n) Σ log(ν_k/ρ_k) + log(m/(n−1)), ρ_k the distance from x_i to its k-th
     neighbour in x without itself, ν_k in y (Wang, Kulkarni & Verdú 2009, eq. 5). It may come out
     negative near P = Q, where its error exceeds the value: a DivergenceWarning then says so.
-    At a tied row (a distance of 0) both sides are counted within the larger radius instead
-    (their adaptive form, eq. 25). The other estimators never return a negative value.
+    At a tied row (a distance of 0) the rows of x and of y that coincide with it are counted instead:
+    data with atoms are compared by their masses. The other estimators never return a negative value.
 
     {CHOICE}
 
@@ -411,21 +411,23 @@ def _neighbour_log_ratio(xp: Any, x: Array, y: Array, k: int) -> Array:
     if not tied.any():
         return logs
     counted = np.zeros(n)
-    radius = np.maximum(to_numpy(rho), to_numpy(nu))
-    counted[tied] = _counted_log_ratio(to_numpy(x), to_numpy(y), np.flatnonzero(tied), radius[tied])
+    counted[tied] = _counted_log_ratio(to_numpy(x), to_numpy(y), np.flatnonzero(tied))
     return xp.where(from_numpy(tied, x), from_numpy(counted, x), logs)
 
 
-def _counted_log_ratio(x: np.ndarray, y: np.ndarray, rows: np.ndarray, radius: np.ndarray) -> np.ndarray:
-    """ψ(l) − ψ(c) + log(m/(n−1)): l and c neighbours of each row within one radius in x and y."""
+def _counted_log_ratio(x: np.ndarray, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """ψ(l) − ψ(c) + log(m/(n−1)): l and c rows of x and of y that coincide with each row.
+
+    A tie is an atom, so masses are compared and not densities; none at all counts as one half.
+    """
     from scipy.special import digamma
 
     out = np.empty(len(rows))
     for part in row_slices(len(rows), len(x) + len(y)):
-        near, limit = x[rows[part]], radius[part, None] * (1 + 1e-9)
-        inside_x = np.sum(squared_distances(near, x) <= limit, axis=1) - 1  # without the row itself
-        inside_y = np.sum(squared_distances(near, y) <= limit, axis=1)
-        out[part] = digamma(inside_x) - digamma(inside_y)
+        near = x[rows[part]]
+        inside_x = np.sum(squared_distances(near, x) == 0, axis=1) - 1  # without the row itself
+        inside_y = np.sum(squared_distances(near, y) == 0, axis=1)
+        out[part] = digamma(np.maximum(inside_x, 0.5)) - digamma(np.maximum(inside_y, 0.5))
     return out + math.log(len(y) / (len(x) - 1))
 
 

@@ -25,7 +25,7 @@ from divergences._inputs import (
     check_samples,
 )
 from divergences._record import Report, Row
-from divergences.registry import METRICS, Metric, parse
+from divergences.registry import METRICS, Metric, complete, parse
 from divergences.results import Estimate, TestResult
 
 __all__ = ["DEFAULT_METRICS", "Report", "Row", "evaluate"]
@@ -137,7 +137,7 @@ def _chosen(metrics: str | Metric | Iterable[str | Metric] | None, data: _Data) 
         return [_fitting(METRICS[name], data) for name in DEFAULT_METRICS]
     if isinstance(metrics, (str, Metric)):
         metrics = [metrics]
-    chosen = [parse(spec) for spec in metrics]
+    chosen = [complete(parse(spec)) for spec in metrics]
     if not chosen:
         raise ValueError("metrics must name at least one metric; got an empty list. None is the usual set")
     return chosen
@@ -239,10 +239,11 @@ def _refusal(metric: Metric, data: _Data) -> str | None:
     """Why a metric cannot be asked about these samples at all, or None."""
     if metric.on == "pmf":
         name = metric.name.removeprefix("pmf.")
-        return (
-            f"{metric.name} takes probability vectors, not samples; for samples use "
-            f"{name}(estimator='histogram')"
-        )
+        if name in METRICS:
+            mend = f"for samples use {name}(estimator='histogram')"
+        else:
+            mend = "divergences.pmf.histogram(x, y) makes such vectors of samples"
+        return f"{metric.name} takes probability vectors, not samples; {mend}"
     if data.weights and metric.on == "samples" and not metric.weighted:
         return f"{metric.name} takes no weights; resample by weight first, or evaluate without weights"
     return None

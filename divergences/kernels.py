@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from divergences._arrays import Array, detached, to_numpy
-from divergences._inputs import Pair, check_option, check_pair, check_positive
+from divergences._inputs import Pair, check_option, check_pair, check_positive, warn
 from divergences._pairwise import (
     distance_matrix,
     euclidean,
@@ -27,6 +27,8 @@ from divergences.registry import metric
 
 __all__ = ["cramer", "energy", "kid", "squared_mmd"]
 
+LARGE_TERMS = 1e8  # of a kernel that is of order 1 on centred features of order 1
+LOST_DIGITS = 1e-12  # a value this small a share of its terms is mostly their rounding
 MEDIAN_ROWS = 2000  # the median bandwidth reads at most this many rows of the pooled sample
 
 
@@ -263,6 +265,12 @@ def _mmd_gram(pair: Pair, x: Array, y: Array, gram: Callable[[Array, Array], Arr
             within_x = _off_diagonal(pair, within_x, pair.a, gram_diagonal(x, gram), "x_weights")
             within_y = _off_diagonal(pair, within_y, pair.b, gram_diagonal(y, gram), "y_weights")
         value = _assembled(pair, within_x, within_y, across, unbiased)
+    size = sum(abs(float(detached(part))) for part in (within_x, within_y, across))
+    if size > LARGE_TERMS and gram is not _linear and abs(float(detached(value))) < LOST_DIGITS * size:
+        warn(
+            f"the value, {float(detached(value)):.3g}, is what is left of terms of {size:.3g}: rounding. The "
+            "kernel takes inner products, so it depends on the origin: subtract a common mean from x and y"
+        )
     if not math.isfinite(float(detached(value))):
         raise ValueError(
             f"the kernel overflows on features of size {pair.scale:.3g}: scale x and y down first "

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-__all__ = ["METRICS", "Metric", "metric", "parse"]
+__all__ = ["METRICS", "Metric", "complete", "metric", "parse"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -167,6 +167,19 @@ def parse(spec: str | Metric) -> Metric:
             raise ValueError(f"option {key} of {name} is given twice in {spec!r}")
         options[key] = value
     return METRICS[name].with_options(**options)
+
+
+def complete(metric: Metric) -> Metric:
+    """``metric`` if every option it requires is bound; else ValueError says which are not."""
+    missing = [
+        name
+        for name, parameter in metric.keywords.items()
+        if parameter.default is parameter.empty and name not in metric.options
+    ]
+    if missing:
+        example = ", ".join(f"{name}=…" for name in missing)
+        raise ValueError(f"{metric.name} needs {' and '.join(missing)}: write {metric.name}({example})")
+    return metric
 
 
 def _literal(keyword: ast.keyword) -> tuple[str, Any]:

@@ -21,6 +21,8 @@ from divergences.registry import metric
 __all__ = ["sinkhorn_divergence"]
 
 DEFAULT_SHARE = 0.05  # of the mean cost: blurs neighbours, keeps the shape
+SMALLEST_SHARE = 1e-9  # of the mean cost: below, exponents lose their digits
+LARGEST_SHARE = 1e7  # above, the value is that of ε → ∞ to seven digits, and −ε log loses them
 MEMORY = 6  # states that Anderson's acceleration combines
 
 
@@ -70,6 +72,13 @@ def sinkhorn_divergence(
     if mean == 0:  # one point, however often
         return pair.result(pair.zero(), degree=p)
     epsilon = DEFAULT_SHARE * mean if epsilon is None else check_positive(epsilon, "epsilon") / scale
+    if epsilon < SMALLEST_SHARE * mean:
+        least = SMALLEST_SHARE * mean * scale
+        raise ValueError(
+            f"epsilon must be at least {SMALLEST_SHARE:g} of the mean cost, here {least:.3g}; so near 0 "
+            "use wasserstein, which is exact"
+        )
+    epsilon = min(epsilon, LARGEST_SHARE * mean)
     reach = math.inf if unbalanced is None else check_positive(unbalanced, "unbalanced") / scale
     return pair.result(_divergence(pair, _Blur(p, epsilon, reach), mean, tolerance, limit), degree=p)
 
@@ -228,7 +237,7 @@ def _moved(xp: Any, a: Array, old: Array, new: Array, blur: _Blur) -> float:
 
 
 def _report(error: float, tolerance: float, limit: int) -> None:
-    if error > tolerance:
+    if not error <= tolerance:
         warn(
             f"Sinkhorn stopped after {limit} iterations with a marginal error of {error:.2g}, above the "
             f"tolerance {tolerance:g}: ε is small for these samples. Raise epsilon or max_iterations, or use "

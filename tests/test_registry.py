@@ -179,3 +179,15 @@ def test_the_real_table_is_filled_by_importing_the_package(monkeypatch):
         assert parse(name).function is row.function
         assert row.meaning, f"{name} does not say what its number tells"
         assert row.convention, f"{name} has no docstring"
+
+
+def test_a_metric_that_lacks_an_option_says_which():
+    from divergences.registry import complete
+
+    def order(x, y, *, alpha):
+        return alpha
+
+    row = Metric(name="order", function=order, on="samples", meaning="")
+    with pytest.raises(ValueError, match=r"order needs alpha: write order\(alpha=…\)"):
+        complete(row)
+    assert complete(row.with_options(alpha=2)).options == {"alpha": 2}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from divergences._arrays import Array, carries_gradient, detached, envelope, from_numpy, safe_sqrt, to_numpy
-from divergences._inputs import Pair, check_pair, check_positive
+from divergences._inputs import Pair, check_pair, check_positive, warn
 from divergences._pairwise import paired_squared_distances
 from divergences.results import Certificate
 from divergences.transport.dispatch import Answer, build_problem, solve
@@ -55,10 +55,19 @@ def transport(
     answer = solve(problem, tolerance=tolerance, time_limit=time_limit)
     power = 0.0 if matrix is not None else problem.p
     value = plan_cost(pair, problem, matrix, answer)
-    unit = pair.scale**power
+    whole = pair.result(value, degree=power)  # refuses what float64 cannot hold, before the rest is scaled
+    if time_limit is None and not answer.converged:
+        gap = answer.certificate.gap / max(abs(answer.certificate.upper), 1e-300)
+        warn(
+            f"transport stopped with a relative duality gap of {gap:.2g}: cost is an upper bound, off by "
+            "at most that. Costs that span many decades do this: a forbidden pair needs no more than ten "
+            "times the largest cost allowed"
+        )
+    with np.errstate(over="ignore", under="ignore"):
+        unit = float(np.exp2(power * np.log2(pair.scale)))
     certificate = Certificate(answer.certificate.lower * unit, answer.certificate.upper * unit)
     return Transport(
-        cost=pair.result(value, degree=power),
+        cost=whole,
         distance=pair.result(value if p == 1 else rooted(pair.xp, value, p), degree=power / p),
         plan=Plan(answer.rows, answer.columns, answer.mass),
         potentials=Potentials(answer.u * unit, answer.v * unit),

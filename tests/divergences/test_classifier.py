@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from scipy.stats import fisher_exact
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import divergences as dv
 from divergences import TestResult, classifier_two_sample
 
 
@@ -133,3 +134,16 @@ def test_refusals() -> None:
         classifier_two_sample(x, x, rng="seed")
     with pytest.raises(TypeError, match="x_weights"):
         classifier_two_sample(x, x, x_weights=np.ones(30))
+
+
+@pytest.mark.parametrize("wrong", [LinearRegression(), LogisticRegression])
+def test_what_is_not_a_classifier_is_refused(wrong) -> None:
+    z = np.random.default_rng(0).normal(size=(40, 1))
+    with pytest.raises(TypeError, match="classifier must be an instance of a scikit-learn classifier"):
+        dv.classifier_two_sample(z, z + 50, classifier=wrong, rng=0)
+
+
+def test_mass_on_too_few_rows_for_the_folds_is_refused() -> None:
+    z = np.random.default_rng(0).normal(size=(40, 1))
+    with pytest.raises(ValueError, match="x_weights puts its mass on so few rows"):
+        dv.js(z, z + 1, estimator="classifier", x_weights=[1.0] + [0.0] * 39, rng=0)

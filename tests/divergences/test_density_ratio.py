@@ -92,10 +92,10 @@ def _quietly(function, *samples, **options) -> float:
         return float(function(*samples, **options))
 
 
-def test_a_tied_row_is_counted_within_the_larger_radius() -> None:
-    """Row 0 of x has a twin: ρ_1 = 0, ν_1 = 2. Within 2 lie two others of x and one of y."""
+def test_a_tied_row_is_counted_where_it_stands() -> None:
+    """Row 0 of x has a twin, and no row of y coincides with it: one against a half."""
     x, y = np.array([0.0, 0.0, 1.5, 7.0]), np.array([2.0, 9.0, 30.0])
-    terms = [digamma(2) - digamma(1)] * 2  # rows 0 and 1
+    terms = [digamma(1) - digamma(0.5)] * 2  # rows 0 and 1
     terms += [math.log(0.5 / 1.5), math.log(2.0 / 5.5)]  # rows 2 and 3 have no tie
     truth = np.mean(terms) + math.log(3 / 3)
     assert _quietly(dv.kl, x, y, k=1) == pytest.approx(truth, rel=1e-12)
@@ -105,6 +105,19 @@ def test_duplicated_data_answer_like_the_discrete_truth() -> None:
     """Two atoms (¾, ¼) against (¼, ¾): KL = ½ log 3, from counts within a radius of 0."""
     x, y = np.repeat([0.0, 1.0], [600, 200]), np.repeat([0.0, 1.0], [250, 750])
     assert dv.kl(x, y, k=5) == pytest.approx(0.5 * math.log(3), abs=0.01)
+
+
+@pytest.mark.parametrize("shift", [1, 100])
+def test_disjoint_atoms_are_told_apart(shift: int) -> None:
+    """Constant or integer data: no atom of one is an atom of the other.
+
+    "None" counts as a half, against 60 or 500: JS falls short of log 2 by about log(r)/2r, r ≈ 400.
+    """
+    rng = np.random.default_rng(0)
+    for x in (np.zeros(500), rng.integers(0, 5, 300) * 200.0):
+        assert dv.js(x, x + shift) == pytest.approx(math.log(2), abs=0.02)
+        assert dv.tv(x, x + shift) > 0.98
+        assert 4 < dv.kl(x, x + shift) < math.inf
 
 
 def test_a_negative_neighbour_estimate_is_told() -> None:

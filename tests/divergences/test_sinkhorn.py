@@ -119,6 +119,19 @@ def test_scale_and_offset(clouds):
     assert sinkhorn_divergence(x + 1e8, y + 1e8, epsilon=0.5) == pytest.approx(value, rel=1e-5)
 
 
+def test_an_epsilon_beyond_all_costs_is_the_limit(clouds):
+    x, y, *_ = clouds
+    means = float(np.sum((x.mean(axis=0) - y.mean(axis=0)) ** 2))
+    for epsilon in (1e10, 1e20, 1e300):
+        assert sinkhorn_divergence(x, y, epsilon=epsilon) == pytest.approx(means, rel=1e-6)
+
+
+@pytest.mark.parametrize("epsilon", [1e-12, 1e-300, 1e-320])
+def test_an_epsilon_below_all_costs_is_refused(clouds, epsilon):
+    with pytest.raises(ValueError, match="epsilon must be at least 1e-09 of the mean cost"):
+        sinkhorn_divergence(clouds[0], clouds[1], epsilon=epsilon)
+
+
 def test_an_unfinished_run_says_so(clouds):
     x, y, *_ = clouds
     with pytest.warns(dv.DivergenceWarning, match="Raise epsilon or max_iterations"):

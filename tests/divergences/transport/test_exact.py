@@ -159,6 +159,16 @@ def test_the_sparse_way_agrees_with_the_dense_one(rng, monkeypatch):
         assert sparse.cost == pytest.approx(dense.cost, rel=1e-9)
 
 
+def test_an_unproved_answer_is_told_and_a_size_beyond_float64_refused(problem, monkeypatch):
+    x, y, *_ = problem
+    with monkeypatch.context() as patch:
+        patch.setattr(dispatch, "_proved", lambda certificate, tolerance: False)
+        with pytest.warns(dv.DivergenceWarning, match="stopped with a relative duality gap"):
+            assert not dv.transport(x, y).converged
+    with pytest.raises(ValueError, match="beyond the range of float64"):
+        dv.transport(x * 1e200, y * 1e200, p=2)
+
+
 def test_uniform_means_equal_masses():
     square = Problem(np.zeros((2, 1)), np.zeros((2, 1)), np.full(2, 0.5), np.full(2, 0.5))
     assert square.uniform
