@@ -484,6 +484,10 @@ def test_finite_or_infinite_but_never_nan(row):
     if estimator(row) != "histogram":
         situations["fewer rows than features"] = (rng.normal(size=(8, 11)), rng.normal(size=(9, 11)))
     for what, pair in situations.items():
+        if "epsilon" in row.options and what == "one outlier":  # costs dwarf a stated ε: refused by name
+            with pytest.raises(ValueError, match="epsilon must be at least"):
+                row(*pair)
+            continue
         values = numbers(row(*pair))
         assert not any(math.isnan(v) for v in values), what
         assert row.name in (*RATIO, "parzen_log_likelihood") or all(map(math.isfinite, values)), what
