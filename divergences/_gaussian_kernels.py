@@ -14,7 +14,9 @@ from divergences._inputs import Gaussians, divided, power_of_two
 
 __all__ = ["centred", "js_on_line", "procrustes", "renyi_of_order", "scaled", "squared_transport"]
 
-NOISE = 64.0  # an eigenvalue below NOISE * sqrt(d) * eps of a unit-diagonal matrix is rounding (measured: up to
+NOISE = (
+    64.0  # an eigenvalue below NOISE * sqrt(d) * eps of a unit-diagonal matrix is rounding (measured: up to
+)
 # 4 with AVX2, 13 with AVX-512, whose products sum more terms in a row)
 SERIES = 1e-2  # below this log differences are summed as a power series
 NEAR = 0.5  # relative changes of covariance up to here are taken from eigenvalues of P − Q

@@ -24,6 +24,7 @@ from divergences._inputs import (
     check_rng,
     check_samples,
 )
+from divergences._progress import Bar
 from divergences._record import Report, Row
 from divergences.registry import METRICS, Metric, complete, parse
 from divergences.results import Estimate, TestResult
@@ -333,8 +334,6 @@ def _texts(caught: Iterable[warnings.WarningMessage]) -> tuple[str, ...]:
 
 def _with_progress(chosen: list[Metric], progress: bool | None) -> Iterator[Metric]:
     """The metrics one by one, with a bar on stderr where one is wanted."""
-    from divergences.report.progress import Bar
-
     with Bar(len(chosen), progress) as bar:
         for metric in chosen:
             bar.label(metric.spec)
