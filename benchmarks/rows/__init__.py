@@ -1,1 +1,1 @@
-"""What ``benchmarks/speed.py`` measures, one file a family: problems, ours, and the peers that can do them."""
+"""What ``benchmarks/speed.py`` measures, one file a family: problems, ours, and the peers that can do it."""

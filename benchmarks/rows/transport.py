@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
+
 from rows.common import Row, Solver
 
 Clouds = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
