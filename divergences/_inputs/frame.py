@@ -1,0 +1,75 @@
+"""Common coordinates: an origin and a power of two taken out of samples, and put back into results."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from divergences._arrays import Array, Namespace, detached, is_torch
+
+__all__ = ["common_frame", "divided", "dtype_name", "power_of_two", "restored", "scalar"]
+
+
+def common_frame(xp: Namespace, x: Array, y: Array) -> tuple[Array, float]:
+    """The offset to subtract, a column each, and the power of two to divide by.
+
+    A column is shifted only where its offset exceeds its spread: then the subtraction is exact
+    (Sterbenz), and an outlier can never cost the other rows their digits.
+    """
+    low = xp.minimum(xp.min(x, axis=0), xp.min(y, axis=0))
+    high = xp.maximum(xp.max(x, axis=0), xp.max(y, axis=0))
+    middle = low / 2 + high / 2
+    shifted = xp.abs(middle) / 2 > high / 2 - low / 2  # halved: the spread itself may overflow
+    origin = xp.where(shifted, middle, 0.0)
+    largest = float(xp.max(xp.maximum(xp.abs(low - origin), xp.abs(high - origin))))
+    return origin, power_of_two(largest)
+
+
+def power_of_two(size: float) -> float:
+    """The largest power of two that is no larger than ``size``; 1 for 0."""
+    return 2.0 ** (math.frexp(size)[1] - 1) if size > 0 else 1.0
+
+
+def divided(array: Array, scale: float) -> Array:
+    """``array / scale`` for a power of two, in two steps: 1/scale itself may overflow."""
+    half = 2.0 ** (math.frexp(scale)[1] // 2)
+    return array / half / (scale / half)
+
+
+def restored(value: Array, scale: float, degree: float, dtype: Any, mend: str) -> Any:
+    """``value * scale**degree`` as a 0-d scalar of ``dtype``; ``scale`` is a power of two.
+
+    What the scale makes too large or too small for ``dtype`` is refused, and ``mend`` says what to do.
+    A value that is tiny in itself rounds to 0, one that is infinite stays so.
+    """
+    exponent = degree * math.log2(scale)
+    whole = math.floor(exponent)
+    product = value * 2.0 ** (exponent - whole)  # exactly value where degree is an integer
+    with np.errstate(over="ignore", under="ignore"):
+        while whole:  # in steps: the whole factor may itself overflow
+            step = max(-1000, min(1000, whole))
+            product, whole = product * 2.0**step, whole - step
+    out = scalar(product, dtype)
+    before, after = float(detached(value)), float(detached(out))
+    vanished = after == 0 and float(scalar(detached(value), dtype)) != 0
+    if math.isfinite(before) and (vanished or not math.isfinite(after)):
+        factor = f" * {scale:.3g}**{degree:g}" if degree else ""
+        raise ValueError(
+            f"the result, {before:.3g}{factor}, is beyond the range of {dtype_name(dtype)}. {mend}"
+        )
+    return out
+
+
+def scalar(value: Array, dtype: Any) -> Any:
+    """A 0-d result in the caller's dtype: a NumPy scalar or a 0-d tensor."""
+    if is_torch(value):
+        return value.to(dtype)
+    with np.errstate(over="ignore", under="ignore"):
+        return np.asarray(value).astype(dtype)[()]
+
+
+def dtype_name(dtype: Any) -> str:
+    """The dtype as a user writes it: ``"float32"``."""
+    return str(dtype).removeprefix("torch.") if "torch" in str(dtype) else np.dtype(dtype).name
