@@ -34,6 +34,8 @@ def power_of_two(size: float) -> float:
 
 def divided(array: Array, scale: float) -> Array:
     """``array / scale`` for a power of two, in two steps: 1/scale itself may overflow."""
+    if 2.0**-120 < scale < 2.0**120:
+        return array * (1.0 / scale)  # one pass, and exactly the same numbers
     half = 2.0 ** (math.frexp(scale)[1] // 2)
     return array / half / (scale / half)
 
