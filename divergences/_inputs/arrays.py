@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import numbers
+import os
 import sys
 from typing import Any
 
@@ -18,9 +20,19 @@ from divergences._arrays import (
     to_numpy,
     widened,
 )
+from divergences._rows import is_row_source
 
-__all__ = ["as_array", "check_exact", "check_finite", "check_same_library"]
-
+__all__ = [
+    "as_array",
+    "available_memory",
+    "check_dtype",
+    "check_exact",
+    "check_finite",
+    "check_known",
+    "check_same_library",
+    "loaded",
+    "refuse_inexact",
+]
 
 KINDS = {"c": "complex numbers", "M": "datetimes", "m": "time differences", "V": "records"}
 
@@ -29,6 +41,8 @@ def as_array(value: Any, name: str) -> Array:
     """A dense real NumPy array or torch tensor; every other kind is refused by name."""
     if is_torch(value):
         return _checked_tensor(value, name)
+    if is_row_source(value):
+        value = loaded(value, name)
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(
             f"{name} must not be a masked array: the mask would be ignored. "
@@ -49,17 +63,61 @@ def as_array(value: Any, name: str) -> Array:
         raise ValueError(f"{name} must be a rectangular array of numbers; NumPy says: {error}") from None
     if array.dtype.kind == "O" and type(value).__module__.startswith("pandas"):
         array = _plain_table(value, array)
-    if array.dtype.kind == "O":
+    check_dtype(array.dtype, name)
+    return array
+
+
+def check_dtype(dtype: np.dtype, name: str) -> None:
+    """Refuse what are no real numbers."""
+    if dtype.kind == "O":
         raise TypeError(
             f"{name} must hold numbers; got dtype object (mixed types, missing values or rows of "
             f"unequal length). Convert it: np.asarray({name}, dtype=float)"
         )
-    if array.dtype.kind not in "fiub":
-        kind = KINDS.get(array.dtype.kind, "text")
-        raise TypeError(
-            f"{name} must hold real numbers; got {kind} (dtype {array.dtype}). Convert or drop them"
+    if dtype.kind not in "fiub":
+        kind = KINDS.get(dtype.kind, "text")
+        raise TypeError(f"{name} must hold real numbers; got {kind} (dtype {dtype}). Convert or drop them")
+
+
+def check_known(value: Any, name: str) -> None:
+    """Refuse a lazy array that cannot say how long it is."""
+    if not all(isinstance(side, (int, np.integer)) for side in value.shape):
+        raise ValueError(
+            f"{name} must know its number of rows; got shape {tuple(value.shape)}. "
+            f"Call {name}.compute_chunk_sizes() first"
         )
-    return array
+
+
+def loaded(source: Any, name: str) -> Any:
+    """All of a row source, where memory can hold it in the precision we compute in."""
+    check_known(source, name)
+    check_dtype(np.dtype(source.dtype), name)
+    needed, free = 8.0 * math.prod(source.shape), available_memory()
+    refusal = (
+        f"{name} has shape {tuple(source.shape)}, {needed / 2**30:.3g} GiB in float64, and this measure "
+        f"needs it all in memory, where {free / 2**30:.3g} GiB are free. Pass some of its rows, or use a measure "
+        "that reads block by block: frechet, gaussian.fit, energy, squared_mmd, parzen_log_likelihood, or "
+        "estimator='histogram'"
+    )
+    if needed > free:
+        raise ValueError(refusal)
+    try:
+        array = source[:] if len(source.shape) else source[()]
+        return array.data if isinstance(array, np.ma.MaskedArray) and not np.ma.is_masked(array) else array
+    except MemoryError:
+        raise ValueError(refusal) from None
+
+
+def available_memory() -> float:
+    """Bytes that could still be used without swapping; all there are where the system does not say."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return 1024.0 * int(line.split()[1])
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (OSError, ValueError, AttributeError):
+        return math.inf
 
 
 def _plain_table(table: Any, array: np.ndarray) -> np.ndarray:
@@ -91,8 +149,11 @@ def check_exact(array: Array, name: str) -> None:
         return
     wide = widened(array)[0]
     largest = float(namespace(wide).max(abs(wide)))
+    refuse_inexact(largest, name, "double()" if is_torch(array) else "astype(float)")
+
+
+def refuse_inexact(largest: float, name: str, kind: str) -> None:
     if largest >= 2.0**53:
-        kind = "double()" if is_torch(array) else "astype(float)"
         raise ValueError(
             f"{name} must hold integers below 2**53 in size; got {largest:.17g}. Subtract a common offset "
             f"first, or accept the rounding with {name}.{kind}"

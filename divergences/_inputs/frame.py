@@ -9,7 +9,7 @@ import numpy as np
 
 from divergences._arrays import Array, Namespace, detached, is_torch
 
-__all__ = ["common_frame", "divided", "dtype_name", "power_of_two", "restored", "scalar"]
+__all__ = ["common_frame", "divided", "dtype_name", "frame_between", "power_of_two", "restored", "scalar"]
 
 
 def common_frame(xp: Namespace, x: Array, y: Array) -> tuple[Array, float]:
@@ -20,6 +20,11 @@ def common_frame(xp: Namespace, x: Array, y: Array) -> tuple[Array, float]:
     """
     low = xp.minimum(xp.min(x, axis=0), xp.min(y, axis=0))
     high = xp.maximum(xp.max(x, axis=0), xp.max(y, axis=0))
+    return frame_between(xp, low, high)
+
+
+def frame_between(xp: Namespace, low: Array, high: Array) -> tuple[Array, float]:
+    """``common_frame`` from the least and the greatest value of each column."""
     middle = low / 2 + high / 2
     shifted = xp.abs(middle) / 2 > high / 2 - low / 2  # halved: the spread itself may overflow
     origin = xp.where(shifted, middle, 0.0)

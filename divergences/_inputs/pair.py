@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from divergences._arrays import (
     Array,
     Namespace,
@@ -16,8 +18,10 @@ from divergences._arrays import (
     widened,
 )
 from divergences._inputs.arrays import check_same_library
-from divergences._inputs.frame import common_frame, divided, restored
+from divergences._inputs.frame import common_frame, divided, frame_between, restored
 from divergences._inputs.samples import check_samples, check_weights
+from divergences._inputs.sources import check_rows, equal_rows, extent
+from divergences._rows import Rows
 
 __all__ = ["Pair", "check_pair"]
 
@@ -30,9 +34,10 @@ class Pair:
     a common power-of-two scale taken out (``raw_x = x * scale + origin``); ``a`` and ``b`` are
     their weights, always there, summing to 1. ``result`` undoes the scale and returns the
     caller's kind of scalar. ``same`` says the two weighted samples are identical row by row.
+    A side is ``Rows``, to be read by blocks, only where ``check_pair`` was told ``streams=True``.
     """
 
-    x: Array
+    x: Array  # or Rows
     y: Array
     a: Array
     b: Array
@@ -80,24 +85,29 @@ def check_pair(
     *,
     min_rows: int = 1,
     names: tuple[str, str] = ("x", "y"),
+    streams: bool = False,
 ) -> Pair:
-    """Check two samples and their weights together and put them in common coordinates."""
+    """Check two samples and their weights together and put them in common coordinates.
+
+    ``streams`` says that the caller reads rows by blocks: a row source too large to load (``_rows``)
+    then stays where it is and is a side of the pair as ``Rows``. Otherwise it is loaded.
+    """
+    if streams:
+        sources = [check_rows(v, name, min_rows=min_rows) for v, name in zip((x, y), names, strict=True)]
+        if any(source is not None for source in sources):
+            sides = [
+                check_samples(v, name, min_rows=min_rows) if source is None else source
+                for v, name, source in zip((x, y), names, sources, strict=True)
+            ]
+            return _streamed(sides[0], sides[1], x_weights, y_weights, names)
     x, y = check_samples(x, names[0], min_rows=min_rows), check_samples(y, names[1], min_rows=min_rows)
-    check_same_library(x, y, names)
-    if x.shape[1] != y.shape[1]:
-        raise ValueError(
-            f"{names[0]} and {names[1]} must have the same number of features (columns); got shapes "
-            f"{tuple(x.shape)} and {tuple(y.shape)}. Transpose or select the columns of one of them"
-        )
+    _check_alike(x, y, names)
     xp = namespace(x)
     wide_x, x_dtype = widened(x)
     wide_y, y_dtype = widened(y)
     dtype = x_dtype if x_dtype == y_dtype else xp.float64
     origin, scale = common_frame(xp, detached(wide_x), detached(wide_y))
-    if bool(xp.any(origin != 0)):
-        wide_x, wide_y = wide_x - origin, wide_y - origin
-    if scale != 1.0:
-        wide_x, wide_y = divided(wide_x, scale), divided(wide_y, scale)
+    wide_x, wide_y = _framed(wide_x, origin, scale), _framed(wide_y, origin, scale)
     a, x_uniform = check_weights(x_weights, wide_x, f"{names[0]}_weights")
     b, y_uniform = check_weights(y_weights, wide_y, f"{names[1]}_weights")
     same = (
@@ -109,3 +119,56 @@ def check_pair(
         x=wide_x, y=wide_y, a=a, b=b, xp=xp, dtype=dtype, origin=origin, scale=scale,
         uniform=x_uniform and y_uniform, same=same,
     )  # fmt: skip
+
+
+def _check_alike(x: Array | Rows, y: Array | Rows, names: tuple[str, str]) -> None:
+    check_same_library(x, y, names)
+    if x.shape[1] != y.shape[1]:
+        raise ValueError(
+            f"{names[0]} and {names[1]} must have the same number of features (columns); got shapes "
+            f"{tuple(x.shape)} and {tuple(y.shape)}. Transpose or select the columns of one of them"
+        )
+
+
+def _framed(side: Array, origin: Array, scale: float) -> Array:
+    if bool(namespace(origin).any(origin != 0)):
+        side = side - origin
+    return divided(side, scale) if scale != 1.0 else side
+
+
+def _streamed(
+    x: Array | Rows, y: Array | Rows, x_weights: Any, y_weights: Any, names: tuple[str, str]
+) -> Pair:
+    """The pair where a side stays out of memory: one pass checks its values and finds the frame."""
+    _check_alike(x, y, names)
+    dtypes = [side.dtype if isinstance(side, Rows) else np.dtype(widened(side)[1]) for side in (x, y)]
+    # the weights first: they are in memory, and wrong ones should not cost a pass
+    (a, x_uniform), (b, y_uniform) = (
+        check_weights(weights, np.empty((side.shape[0], 0)), f"{name}_weights")
+        for weights, side, name in zip((x_weights, y_weights), (x, y), names, strict=True)
+    )
+    x, y = (side if isinstance(side, Rows) else widened(side)[0] for side in (x, y))
+    twice = isinstance(x, Rows) and isinstance(y, Rows) and x.same_source(y)
+    x_extent = extent(x, names[0])
+    y_extent = x_extent if twice else extent(y, names[1])
+    origin, scale = frame_between(
+        np, np.minimum(x_extent[0], y_extent[0]), np.maximum(x_extent[1], y_extent[1])
+    )
+    origin = _coarse(origin)
+    x, y = (
+        side.framed(origin, scale) if isinstance(side, Rows) else _framed(side, origin, scale)
+        for side in (x, y)
+    )
+    return Pair(
+        x=x, y=y, a=a, b=b, xp=namespace(a), dtype=dtypes[0].type if dtypes[0] == dtypes[1] else np.float64,
+        origin=origin, scale=scale, uniform=x_uniform and y_uniform,
+        same=bool(np.array_equal(a, b)) and equal_rows(x, y),
+    )  # fmt: skip
+
+
+def _coarse(origin: np.ndarray) -> np.ndarray:
+    """The origin to float32's digits where it has that range: float32 rows then stay float32, exactly."""
+    with np.errstate(over="ignore"):
+        single = origin.astype(np.float32).astype(np.float64)
+    near = np.isfinite(single) & (np.abs(origin) > np.finfo(np.float32).tiny)
+    return np.where(near, single, origin)

@@ -9,15 +9,22 @@ import numpy as np
 from divergences._arrays import Array, detached, device_name, from_numpy, is_torch, namespace, widened
 from divergences._inputs.arrays import as_array, check_exact, check_finite
 
-__all__ = ["check_cost", "check_samples", "check_weights"]
+__all__ = ["check_cost", "check_samples", "check_shape", "check_weights"]
 
 
 def check_samples(value: Any, name: str, *, min_rows: int = 1) -> Array:
     """A finite real 2-D array of the caller's library, ``(rows, features)``."""
     array = as_array(value, name)
-    shape = tuple(array.shape)
-    if len(shape) == 0:
+    if len(array.shape) == 0:
         raise ValueError(f"{name} must hold samples, one a row; got a single number. Pass [{array.item()!r}]")
+    check_shape(tuple(array.shape), name, min_rows)
+    check_finite(array, name, "drop or impute those rows")
+    check_exact(array, name)
+    return array.reshape(-1, 1) if len(array.shape) == 1 else array
+
+
+def check_shape(shape: tuple[int, ...], name: str, min_rows: int) -> None:
+    """Refuse what is not rows of features, or too few of them."""
     if len(shape) > 2:
         raise ValueError(
             f"{name} must be (rows, features); got {len(shape)} axes, shape {shape}. "
@@ -29,9 +36,6 @@ def check_samples(value: Any, name: str, *, min_rows: int = 1) -> Array:
         raise ValueError(
             f"{name} must have at least {min_rows} rows for this measure; got {shape[0]}. Draw more samples"
         )
-    check_finite(array, name, "drop or impute those rows")
-    check_exact(array, name)
-    return array.reshape(-1, 1) if len(shape) == 1 else array
 
 
 def check_weights(value: Any, samples: Array, name: str) -> tuple[Array, bool]:
