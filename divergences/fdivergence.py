@@ -34,7 +34,8 @@ class FDivergence:
 
     ``f`` alone is enough to measure between pmfs and samples; the other three are what a
     variational bound and an f-GAN need. All are called with arrays (NumPy or torch) and must
-    return arrays. ``at_zero`` = f(0) and ``slope`` = lim f(t)/t say what an outcome that only
+    return arrays. ``composite`` is v ↦ f*(g(v)) in one closed form: taken one after the other, the
+    two overflow where g saturates (left out, they are). ``at_zero`` = f(0) and ``slope`` = lim f(t)/t say what an outcome that only
     one side has costs; left out, they are read off ``f(0)`` and ``derivative(inf)`` or f itself.
     ``terms``, if given, computes q·f(p/q) directly, zeros included, more accurately than f can.
 
@@ -50,9 +51,15 @@ class FDivergence:
     derivative: Callable[[Array], Array] | None = None
     conjugate: Callable[[Array], Array] | None = None
     activation: Callable[[Array], Array] | None = None
+    composite: Callable[[Array], Array] | None = None
     at_zero: float | None = None
     slope: float | None = None
     terms: Callable[[Array, Array], Array] | None = None
+
+    def __post_init__(self) -> None:
+        if self.composite is None and self.conjugate is not None and self.activation is not None:
+            conjugate, activation = self.conjugate, self.activation
+            object.__setattr__(self, "composite", lambda v: conjugate(activation(v)))
 
     def perspective(self, p: Array, q: Array) -> Array:
         """q · f(p/q), elementwise, with its limits where p or q is 0 (0 where both are)."""
@@ -283,6 +290,7 @@ FDIVERGENCES: dict[str, FDivergence] = {
             derivative=_xp(lambda xp, t: xp.log(t)),
             conjugate=_xp(lambda xp, u: xp.expm1(u)),
             activation=_xp(lambda xp, v: v),
+            composite=_xp(lambda xp, v: xp.expm1(v)),
             at_zero=1.0, slope=math.inf, terms=_kl_terms,
         ),
         FDivergence(
@@ -290,6 +298,7 @@ FDIVERGENCES: dict[str, FDivergence] = {
             derivative=_xp(lambda xp, t: 1.0 - 1.0 / t),
             conjugate=_reverse_kl_conjugate,
             activation=_xp(lambda xp, v: -xp.expm1(-v)),
+            composite=_xp(lambda xp, v: v),
             at_zero=math.inf, slope=1.0, terms=_reverse_kl_terms,
         ),
         FDivergence(
@@ -297,6 +306,7 @@ FDIVERGENCES: dict[str, FDivergence] = {
             derivative=_xp(lambda xp, t: xp.log(2.0 * t / (1.0 + t)) / 2.0),
             conjugate=_js_conjugate,
             activation=_xp(lambda xp, v: (LOG2 - _softplus(-v)) / 2.0),
+            composite=_xp(lambda xp, v: (_softplus(v) - LOG2) / 2.0),
             at_zero=LOG2 / 2, slope=LOG2 / 2, terms=_js_terms,
         ),
         FDivergence(
@@ -304,6 +314,7 @@ FDIVERGENCES: dict[str, FDivergence] = {
             derivative=_xp(lambda xp, t: xp.log(t) + 1.0 - 1.0 / t),
             conjugate=_jeffreys_conjugate,
             activation=_xp(lambda xp, v: v - xp.expm1(-v)),
+            composite=_xp(lambda xp, v: xp.expm1(v) + v),
             at_zero=math.inf, slope=math.inf, terms=_jeffreys_terms,
         ),
         FDivergence(
@@ -311,6 +322,7 @@ FDIVERGENCES: dict[str, FDivergence] = {
             derivative=_xp(lambda xp, t: xp.sign(t - 1.0) / 2.0),
             conjugate=_xp(lambda xp, u: xp.where(u <= 0.5, xp.where(u >= -0.5, u, -0.5), xp.inf)),
             activation=_xp(lambda xp, v: xp.tanh(v / 2.0) / 2.0),
+            composite=_xp(lambda xp, v: xp.tanh(v / 2.0) / 2.0),
             at_zero=0.5, slope=0.5, terms=_tv_terms,
         ),
         FDivergence(
@@ -318,6 +330,7 @@ FDIVERGENCES: dict[str, FDivergence] = {
             derivative=_xp(lambda xp, t: (1.0 - 1.0 / xp.sqrt(t)) / 2.0),
             conjugate=_squared_hellinger_conjugate,
             activation=_xp(lambda xp, v: -xp.expm1(-v / 2.0) / 2.0),
+            composite=_xp(lambda xp, v: xp.expm1(v / 2.0) / 2.0),
             at_zero=0.5, slope=0.5, terms=_squared_hellinger_terms,
         ),
         FDivergence(
@@ -325,6 +338,7 @@ FDIVERGENCES: dict[str, FDivergence] = {
             derivative=_xp(lambda xp, t: 2.0 * (t - 1.0)),
             conjugate=_chi2_conjugate,
             activation=_xp(lambda xp, v: 2.0 * xp.expm1(v)),
+            composite=_xp(lambda xp, v: xp.expm1(2.0 * v)),
             at_zero=1.0, slope=math.inf, terms=_chi2_terms,
         ),
         FDivergence(
@@ -332,6 +346,7 @@ FDIVERGENCES: dict[str, FDivergence] = {
             derivative=_xp(lambda xp, t: 1.0 - 1.0 / (t * t)),
             conjugate=_neyman_conjugate,
             activation=_xp(lambda xp, v: -xp.expm1(-2.0 * v)),
+            composite=_xp(lambda xp, v: -2.0 * xp.expm1(-v)),
             at_zero=math.inf, slope=1.0, terms=_neyman_terms,
         ),
         FDivergence(
@@ -339,6 +354,7 @@ FDIVERGENCES: dict[str, FDivergence] = {
             derivative=_xp(lambda xp, t: 1.0 - 4.0 / (t + 1.0) ** 2),
             conjugate=_triangular_conjugate,
             activation=_xp(lambda xp, v: 1.0 - 4.0 * xp.exp(-2.0 * _softplus(v))),
+            composite=_xp(lambda xp, v: xp.tanh(v / 2.0) * (2.0 + xp.tanh(v / 2.0))),
             at_zero=1.0, slope=1.0, terms=_triangular_terms,
         ),
     )
@@ -369,6 +385,7 @@ def alpha_divergence(alpha: float) -> FDivergence:
         derivative=_xp(lambda xp, t: xp.expm1((alpha - 1.0) * xp.log(t)) / (alpha - 1.0)),
         conjugate=_xp(lambda xp, u: _alpha_conjugate(u, alpha)),
         activation=_xp(lambda xp, v: xp.expm1((alpha - 1.0) * v) / (alpha - 1.0)),
+        composite=_xp(lambda xp, v: xp.expm1(alpha * v) / alpha),
         at_zero=1.0 / alpha if alpha > 0 else math.inf,
         slope=1.0 / (1.0 - alpha) if alpha < 1 else math.inf,
         terms=terms,

@@ -1,0 +1,1 @@
+"""Trained critics: how one bounds a divergence from below, and what it measures."""
