@@ -19,8 +19,8 @@ import numpy as np
 from divergences import pmf
 from divergences._arrays import Array, detached, from_numpy, safe_log, safe_sqrt, to_numpy
 from divergences._inputs import Pair, check_integer, check_option, check_pair, check_positive, check_rng, warn
+from divergences._neighbor_search import kth_nearest
 from divergences._pairwise import (
-    kth_nearest,
     paired_squared_distances,
     row_logsumexp,
     row_slices,

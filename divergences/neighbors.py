@@ -12,7 +12,8 @@ import numpy as np
 
 from divergences._arrays import Array, detached, from_numpy, to_numpy
 from divergences._inputs import check_integer, check_pair, scalar
-from divergences._pairwise import count_within, nearest, paired_squared_distances
+from divergences._neighbor_search import count_within, nearest
+from divergences._pairwise import paired_squared_distances
 from divergences.registry import metric
 
 __all__ = ["PrecisionRecall", "precision_recall"]

@@ -16,7 +16,8 @@ import numpy as np
 
 from divergences._arrays import Array, detached, from_numpy, safe_log, to_numpy
 from divergences._inputs import Pair, check_integer, check_option, check_pair, check_positive, check_rng, warn
-from divergences._pairwise import nearest, paired_squared_distances, representative_rows, row_logsumexp
+from divergences._neighbor_search import nearest
+from divergences._pairwise import paired_squared_distances, representative_rows, row_logsumexp
 from divergences.registry import metric
 from divergences.results import Estimate
 

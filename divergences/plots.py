@@ -27,7 +27,7 @@ from divergences._canvas import (
     spans_decades,
     svg,
 )
-from divergences._pairwise import nearest
+from divergences._neighbor_search import nearest
 
 if TYPE_CHECKING:
     from divergences._record import Report

@@ -20,6 +20,7 @@ LAYERS = [
     {"_arrays", "_progress", "_rows"},
     {"_inputs", "registry", "results"},
     {"_gaussian_kernels", "_pairwise", "fdivergence"},
+    {"_neighbor_search"},
     # one family of measures a file
     {
         "classifier",
@@ -192,22 +193,38 @@ def calls(source: str, name: str) -> list[int]:
         (
             "_arrays",
             "from divergences.registry import metric",
-            "_arrays:1: layer 0 imports registry of layer 1",
+            f"_arrays:1: layer {LAYER['_arrays']} imports registry of layer {LAYER['registry']}",
         ),
-        ("_arrays", "def f():\n    import divergences.evaluate", "_arrays:2: layer 0 imports evaluate"),
-        ("pmf", "from divergences import evaluate", "pmf:1: layer 3 imports evaluate of layer 7"),
-        ("pmf", "from . import evaluate", "pmf:1: layer 3 imports evaluate of layer 7"),
-        ("pmf", "from .report.html import render", "pmf:1: layer 3 imports report.html"),
+        (
+            "_arrays",
+            "def f():\n    import divergences.evaluate",
+            f"_arrays:2: layer {LAYER['_arrays']} imports evaluate",
+        ),
+        (
+            "pmf",
+            "from divergences import evaluate",
+            f"pmf:1: layer {LAYER['pmf']} imports evaluate of layer {LAYER['evaluate']}",
+        ),
+        (
+            "pmf",
+            "from . import evaluate",
+            f"pmf:1: layer {LAYER['pmf']} imports evaluate of layer {LAYER['evaluate']}",
+        ),
+        ("pmf", "from .report.html import render", f"pmf:1: layer {LAYER['pmf']} imports report.html"),
         (
             "pmf",
             "if 1:\n    from divergences.gaussian import fit",
-            "pmf:2: layer 3 imports gaussian of layer 3",
+            f"pmf:2: layer {LAYER['pmf']} imports gaussian of layer {LAYER['gaussian']}",
         ),
-        ("pmf", "import divergences", "pmf:1: layer 3 imports __init__"),
-        ("pmf", "from divergences import METRICS", "pmf:1: layer 3 imports __init__"),
-        ("evaluate", "from divergences.report import html", "evaluate:1: layer 7 imports report.html"),
+        ("pmf", "import divergences", f"pmf:1: layer {LAYER['pmf']} imports __init__"),
+        ("pmf", "from divergences import METRICS", f"pmf:1: layer {LAYER['pmf']} imports __init__"),
+        (
+            "evaluate",
+            "from divergences.report import html",
+            f"evaluate:1: layer {LAYER['evaluate']} imports report.html",
+        ),
         ("newcomer", "", "newcomer: not in LAYERS; place it"),
-        ("report.html", "from ..cli import main", "report.html:1: layer 9 imports cli"),
+        ("report.html", "from ..cli import main", f"report.html:1: layer {LAYER['report']} imports cli"),
     ],
 )
 def test_the_checker_reports_an_offence(module, source, message):
