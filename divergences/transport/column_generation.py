@@ -16,9 +16,10 @@ from dataclasses import replace
 import numpy as np
 
 from divergences.transport import dense
-from divergences.transport.pricing import c_transform, smallest_reduced
-from divergences.transport.problem import Problem, Solution
-from divergences.transport.simplex import Basis, arc_costs, too_late
+from divergences.transport.pricing import TreeQueries, c_transform, suits_tree
+from divergences.transport.problem import Problem, Solution, arc_costs
+from divergences.transport.shortlist import Shortlist
+from divergences.transport.simplex import Basis, too_late
 
 __all__ = ["solve"]
 
@@ -65,37 +66,41 @@ def _solve(
     coarse = _coarse(problem)
     start = _solve(coarse, max(tolerance, COARSE_TOLERANCE), deadline)
     plan = _lifted(problem, start)
-    # the coarse potentials, extended to all rows; from them those of all columns
+    # the coarse potentials, extended to all rows
     u = c_transform(replace(problem, y=coarse.y, b=coarse.b, matrix=_matrix_columns(problem)), start.v)
     if too_late(deadline):
         v = np.repeat(start.v, GROUP)[: problem.m]
         return Solution(*plan, u, v, 0, False)
-    rows, reduced = smallest_reduced(problem.transposed, u, ARCS)
-    v = reduced[:, 0]
-    columns, reduced = smallest_reduced(problem, v, ARCS)
-    u = reduced[:, 0]
-    near = _keys(problem, columns, of_rows=True), _keys(problem, rows, of_rows=False)
-    pool = np.unique(np.concatenate(near))
-    reduced = arc_costs(problem, *np.divmod(pool, problem.m)) - u[pool // problem.m] - v[pool % problem.m]
-    order = pool[np.argsort(reduced, kind="stable")]
+    lists = _lists(problem, coarse, start, u)
+    pool = lists.arcs()
+    rows, columns = np.divmod(pool, problem.m)
+    reduced = arc_costs(problem, rows, columns) - lists.u[rows] - lists.v[columns]
+    order = np.argsort(reduced, kind="stable")
+    basis = Basis(problem, rows[order], columns[order], np.concatenate([lists.u, lists.v]))
     backbone = plan[0] * problem.m + plan[1]
-    basis = Basis(problem, *np.divmod(order, problem.m), np.concatenate([u, v]))
-    pool = np.unique(np.concatenate([pool, backbone]))
-    return _rounds(problem, basis, pool, u, v, tolerance, deadline, progress)
+    return _rounds(problem, basis, np.union1d(pool, backbone), lists, tolerance, deadline, progress)
+
+
+def _lists(problem: Problem, coarse: Problem, start: Solution, u: np.ndarray) -> TreeQueries | Shortlist:
+    """Pricing of the fine problem, from what the coarse one says of its potentials."""
+    if suits_tree(problem):
+        return TreeQueries(problem, u, ARCS)
+    other = problem.transposed
+    sparse = replace(other, y=coarse.x, b=coarse.a, matrix=_matrix_columns(other))
+    return Shortlist(problem, u, c_transform(sparse, start.u), ARCS)
 
 
 def _rounds(
     problem: Problem,
     basis: Basis,
     pool: np.ndarray,
-    u: np.ndarray,
-    v: np.ndarray,
+    lists: TreeQueries | Shortlist,
     tolerance: float,
     deadline: float | None,
     progress: Callable[[float], None] | None,
 ) -> Solution:
-    """Solve the pool, price everything, add what pays; (u, v) is feasible at the start."""
-    best, best_u, best_v = _dual_value(problem, u, v), u, v
+    """Solve the pool, price everything, add what pays; the lists' potentials are feasible."""
+    best, best_u, best_v = _dual_value(problem, lists.u, lists.v), lists.u, lists.v
     plan, done = basis.plan(), False
     for number in range(1, ROUNDS + 1):  # noqa: B007
         rows, columns = np.divmod(pool, problem.m)
@@ -107,31 +112,20 @@ def _rounds(
             break
         upper = math.fsum(plan[2] * problem.costs(plan[0], plan[1]))
         u, v = basis.potentials()
-        # pool arcs have c − v ≥ u: the c-transform is what pricing finds below u, else u itself
-        found, reduced = smallest_reduced(problem, v, PRICED, u - noise)
-        feasible = np.minimum(u, reduced[:, 0])
+        more, feasible = lists.violations(u, v, noise, PRICED)
         value = _dual_value(problem, feasible, v)
         if value > best:
             best, best_u, best_v = value, feasible, v
         gap = upper - best
-        done = gap <= 0.5 * tolerance * abs(upper) or not (found >= 0).any()
+        done = gap <= 0.5 * tolerance * abs(upper) or len(more) == 0
         if progress is not None:
             progress(1.0 if done else _fraction(gap, abs(upper), tolerance))
         if done or too_late(deadline):
             break
-        others = smallest_reduced(problem.transposed, u, PRICED, v - noise)[0]
         if len(pool) > POOL * (problem.n + problem.m):
             pool = pool[costs - u[rows] - v[columns] <= np.median(costs - u[rows] - v[columns])]
-        more = _keys(problem, found, of_rows=True), _keys(problem, others, of_rows=False)
-        pool = np.unique(np.concatenate([pool, *more]))
+        pool = np.union1d(pool, more)
     return Solution(*plan, best_u, best_v, number, done)
-
-
-def _keys(problem: Problem, table: np.ndarray, *, of_rows: bool) -> np.ndarray:
-    """row · m + column of the arcs in a table of neighbours, one line a row or a column; −1 is none."""
-    line, place = np.nonzero(table >= 0)
-    found = table[line, place]
-    return line * problem.m + found if of_rows else found * problem.m + line
 
 
 def _dual_value(problem: Problem, u: np.ndarray, v: np.ndarray) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from divergences.transport import pricing
+from divergences.transport import pricing, products
 from divergences.transport.pricing import c_transform, smallest_reduced
 from divergences.transport.problem import Problem
 
@@ -34,7 +34,7 @@ def test_equals_brute_force(
 ) -> None:
     problem = make(rng, 40, 900, d, p, ground)
     v = 0.3 * rng.normal(size=problem.m)
-    monkeypatch.setattr(pricing, "BLOCK_NUMBERS", 900 * 7)  # several blocks, the last one shorter
+    monkeypatch.setattr(products, "BLOCK_NUMBERS", 900 * 7)  # several blocks, the last one shorter
     columns, reduced = smallest_reduced(problem, v, k)
     np.testing.assert_array_equal(reduced, brute(problem, v)[:, :k])
     rows = np.repeat(np.arange(problem.n), k)
