@@ -12,7 +12,15 @@ import numpy as np
 from divergences._arrays import Array, Namespace, detached, envelope, from_numpy
 from divergences._inputs import Gaussians, divided, power_of_two
 
-__all__ = ["centred", "js_on_line", "procrustes", "renyi_of_order", "scaled", "squared_transport"]
+__all__ = [
+    "centred",
+    "divisor_of",
+    "js_on_line",
+    "procrustes",
+    "renyi_of_order",
+    "scaled",
+    "squared_transport",
+]
 
 NOISE = (
     64.0  # an eigenvalue below NOISE * sqrt(d) * eps of a unit-diagonal matrix is rounding (measured: up to
@@ -30,13 +38,18 @@ APART = 20.0  # centres this many (σ + σ) apart: JS differs from log 2 by less
 def centred(xp: Namespace, x: Array, a: Array, ddof: int) -> tuple[Array, Array, Array]:
     """The mean, the rows about it, and what weighted squares of them are to be divided by."""
     mean = a @ x
+    return mean, x - mean, divisor_of(xp, a, ddof)
+
+
+def divisor_of(xp: Namespace, a: Array, ddof: int) -> Array:
+    """What squares weighted by ``a``, which sums to 1, are to be divided by for a covariance."""
     divisor = xp.sum(a * (1 - a)) if ddof else xp.sum(a)
     if not float(detached(divisor)) > 0:
         raise ValueError(
             "weights must be positive on at least two rows for an unbiased covariance; "
             "all the weight is on one. Spread it, or drop the weights"
         )
-    return mean, x - mean, divisor
+    return divisor
 
 
 def scaled(two: Gaussians) -> tuple[Array, Array, Array, float]:

@@ -74,6 +74,11 @@ class Rows:
     def ndim(self) -> int:
         return 2
 
+    @property
+    def step(self) -> int:
+        """Rows in a block, unless the reader has a wish."""
+        return max(1, int(block_bytes() // (8 * self.shape[1])))
+
     def __len__(self) -> int:
         return self.shape[0]
 
@@ -116,14 +121,16 @@ class Rows:
 
     def slices(self, step: int | None = None) -> Iterator[slice]:
         """Slices that cover the rows, of about ``step`` rows each: whole chunks where they are no larger."""
-        step = step or max(1, int(block_bytes() // (8 * self.shape[1])))
+        step = step or self.step
         start = 0
         while start < len(self):
             stop = min(start + step, len(self))
-            if stop < len(self):
-                boundary = self._chunk_start(stop)
-                # a chunk larger than the step is cut; the next slice starts at its boundary again
-                stop = boundary if boundary > start else min(stop, self._chunk_stop(start + 1))
+            boundary = self._chunk_start(stop) if stop < len(self) else stop
+            if boundary > start:
+                stop = boundary
+            else:  # a chunk larger than the step is cut in even pieces
+                left = min(self._chunk_stop(stop), len(self)) - start
+                stop = start + -(-left // -(-left // step))
             yield slice(start, stop)
             start = stop
 

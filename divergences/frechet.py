@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,11 @@ from divergences._arrays import (
     is_torch,
     safe_sqrt,
 )
-from divergences._gaussian_kernels import centred, procrustes
+from divergences._gaussian_kernels import centred, divisor_of, procrustes
 from divergences._inputs import check_pair, warn
+from divergences._moments import accumulated, triangular
+from divergences._progress import Bar
+from divergences._rows import Rows
 from divergences.registry import metric
 
 __all__ = ["frechet"]
@@ -36,14 +39,15 @@ def frechet(x: Any, y: Any, *, x_weights: Any = None, y_weights: Any = None) -> 
     |Δ|² + tr P + tr Q − 2 tr (P^½ Q P^½)^½ (Heusel et al. 2017, eq. 6) with the unbiased covariances,
     weighted ones divided by 1 − Σa². It sees means and covariances only: 0 does not make the
     distributions equal. Biased upward in small samples, and warned about where n or m ≤ d.
-    Differentiable in x, y and positive weights; the gradient at equal inputs is 0.
+    Differentiable in x, y and positive weights; the gradient at equal inputs is 0. Samples too large
+    to load (a memmap, an HDF5, Zarr or Dask array) are read in blocks, with O(d²) in memory.
 
     Raises ValueError for fewer than two rows, or two with weight.
 
     >>> float(frechet([[0.0], [2.0]], [[3.0], [5.0]]))
     9.0
     """
-    pair = check_pair(x, y, x_weights, y_weights, min_rows=2)
+    pair = check_pair(x, y, x_weights, y_weights, min_rows=2, streams=True)
     if min(pair.n, pair.m) <= pair.d:
         warn(
             f"frechet of {pair.n} and {pair.m} samples in {pair.d} dimensions: with no more samples than "
@@ -59,9 +63,20 @@ def frechet(x: Any, y: Any, *, x_weights: Any = None, y_weights: Any = None) -> 
 
 
 def _deviations(xp: Namespace, x: Array, a: Array) -> tuple[Array, Array]:
-    """The mean and A (n, d) with AᵀA the unbiased covariance."""
+    """The mean and A with AᵀA the unbiased covariance: (n, d), of Rows no taller than wide."""
+    if isinstance(x, Rows):
+        with Bar(len(x), label="fitting") as bar:
+            found = accumulated(_told(x, a, bar), triangular, degree=1)
+        root = found.second * (found.scale / np.sqrt(divisor_of(xp, a, 1)))
+        return found.origin + found.mean * found.scale, root
     mean, rows, divisor = centred(xp, x, a, 1)
     return mean, rows * safe_sqrt(xp, a / divisor)[:, None]
+
+
+def _told(x: Rows, a: np.ndarray, bar: Bar) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for part, block in x.blocks(max(x.step, 4 * x.shape[1])):  # tall blocks: each costs a factorisation
+        yield block, a[part]
+        bar.advance(len(block))
 
 
 def _bures(xp: Namespace, x: Array, y: Array) -> Array:

@@ -12,17 +12,28 @@ from typing import Any
 import numpy as np
 
 from divergences._arrays import Array, Namespace, detached, namespace, safe_sqrt, widened
-from divergences._gaussian_kernels import centred, js_on_line, renyi_of_order, scaled, squared_transport
+from divergences._gaussian_kernels import (
+    centred,
+    divisor_of,
+    js_on_line,
+    renyi_of_order,
+    scaled,
+    squared_transport,
+)
 from divergences._inputs import (
     check_gaussians,
     check_integer,
     check_positive,
+    check_rows,
     check_samples,
     check_weights,
+    checked_blocks,
     common_frame,
     divided,
     dtype_name,
 )
+from divergences._moments import accumulated, scatter
+from divergences._rows import Rows
 from divergences.registry import metric
 
 __all__ = ["fit", "frechet", "hellinger", "js", "kl", "merge", "renyi", "wasserstein"]
@@ -36,7 +47,8 @@ def fit(x: Any, *, weights: Any = None, ddof: int = 0) -> tuple[Array, Array]:
 
     With ``ddof=0`` this is maximum likelihood, which is the KL projection of the empirical
     distribution onto the Gaussians (White 1982, Econometrica 50:1). ``ddof=1`` divides by
-    n − 1, with weights a by 1 − Σa², which is unbiased. A common offset costs no digits.
+    n − 1, with weights a by 1 − Σa², which is unbiased. A common offset costs no digits. An x too large
+    to load (a memmap, an HDF5, Zarr or Dask array) is read once, in blocks.
 
     Raises ValueError for fewer than 1 + ddof rows, or where float range cannot hold the answer.
 
@@ -45,6 +57,9 @@ def fit(x: Any, *, weights: Any = None, ddof: int = 0) -> tuple[Array, Array]:
     ([100000001.0, 2.0], [[1.0, 2.0], [2.0, 4.0]])
     """
     ddof = _check_ddof(ddof)
+    rows = check_rows(x, "x", min_rows=1 + ddof)
+    if rows is not None:
+        return _fit_in_blocks(rows, weights, ddof)
     x, dtype = widened(check_samples(x, "x", min_rows=1 + ddof))
     a, _ = check_weights(weights, x, "weights")
     xp = namespace(x)
@@ -52,6 +67,15 @@ def fit(x: Any, *, weights: Any = None, ddof: int = 0) -> tuple[Array, Array]:
     mean, rows, divisor = centred(xp, divided(x - origin, scale), a, ddof)
     cov = (a[:, None] * rows).T @ rows / divisor
     return _fitted(xp, origin + mean * scale, cov, scale, dtype)
+
+
+def _fit_in_blocks(x: Rows, weights: Any, ddof: int) -> tuple[np.ndarray, np.ndarray]:
+    a, _ = check_weights(weights, np.empty((len(x), 0)), "weights")
+    divisor = divisor_of(np, a, ddof)
+    blocks = checked_blocks(x, "x", max(x.step, 4 * x.shape[1]))
+    found = accumulated(((block, a[part]) for part, block, _, _ in blocks), scatter, degree=2)
+    mean = found.origin + found.mean * found.scale
+    return _fitted(np, mean, found.second / divisor, found.scale, x.dtype.type)
 
 
 def merge(

@@ -19,7 +19,7 @@ PACKAGE = ROOT / "divergences"
 LAYERS = [
     {"_arrays", "_progress", "_rows"},
     {"_inputs", "registry", "results"},
-    {"_gaussian_kernels", "_pairwise", "fdivergence"},
+    {"_gaussian_kernels", "_moments", "_pairwise", "fdivergence"},
     {"_neighbor_search"},
     # one family of measures a file
     {

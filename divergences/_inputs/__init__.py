@@ -13,6 +13,7 @@ from divergences._inputs.masses import check_masses, check_pmf, check_pmfs
 from divergences._inputs.options import check_integer, check_option, check_positive, check_rng
 from divergences._inputs.pair import Pair, check_pair
 from divergences._inputs.samples import check_cost, check_samples, check_weights
+from divergences._inputs.sources import check_rows, checked_blocks
 from divergences._inputs.warning import DivergenceWarning, warn
 
 __all__ = [
@@ -30,9 +31,11 @@ __all__ = [
     "check_pmfs",
     "check_positive",
     "check_rng",
+    "check_rows",
     "check_same_library",
     "check_samples",
     "check_weights",
+    "checked_blocks",
     "common_frame",
     "divided",
     "dtype_name",

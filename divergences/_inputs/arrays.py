@@ -95,8 +95,8 @@ def loaded(source: Any, name: str) -> Any:
     needed, free = 8.0 * math.prod(source.shape), available_memory()
     refusal = (
         f"{name} has shape {tuple(source.shape)}, {needed / 2**30:.3g} GiB in float64, and this measure "
-        f"needs it all in memory, where {free / 2**30:.3g} GiB are free. Pass some of its rows, or use a measure "
-        "that reads block by block: frechet, gaussian.fit, energy, squared_mmd, parzen_log_likelihood, or "
+        f"needs it all in memory, where {free / 2**30:.3g} GiB are free. Pass some of its rows, or use "
+        "a measure that reads block by block: frechet, energy, squared_mmd, parzen_log_likelihood, or "
         "estimator='histogram'"
     )
     if needed > free:

@@ -29,10 +29,12 @@ def check_rows(value: Any, name: str, *, min_rows: int = 1) -> Rows | None:
     return None if resident(value.shape) else Rows(value)
 
 
-def checked_blocks(rows: Rows, name: str) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
+def checked_blocks(
+    rows: Rows, name: str, step: int | None = None
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
     """Every row once: its slice, the block, and the least and greatest value of each column in it."""
     with Bar(len(rows), label=f"reading {name}") as bar:
-        for part, block in rows.blocks():
+        for part, block in rows.blocks(step):
             low, high = block.min(axis=0), block.max(axis=0)
             if not (np.all(np.isfinite(low)) and np.all(np.isfinite(high))):  # NaN goes through min and max
                 _refuse(block, part.start, name)
