@@ -1,0 +1,153 @@
+"""Networks that serve as critics: two whose Lipschitz constant is proved to be 1, and two where it is not.
+
+A critic takes (n, d) and returns (n,). For W1 it must be 1-Lipschitz; the two proved ones are so by
+construction, whatever their weights:
+
+- ``OrthogonalCritic``: layers with orthonormal rows or columns and GroupSort between them, which only
+  sorts (Anil, Lucas & Grosse 2019). Universal, and the better one where the potential is nearly linear.
+- ``FunnelCritic``: min_k |x − a_k| + b_k. Every 1-Lipschitz function on a finite set is of this form
+  (McShane 1934); an optimal W1 potential is, with the points of y as centres. Every slope is exactly 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["CRITICS", "FunnelCritic", "Kind", "MaxMin", "OrthogonalCritic", "RatioCritic", "custom", "plain_critic"]
+
+SHARP = 1e-3  # of the spread: what softens the minimum of the funnels when training ends
+FULL_QUADRATIC = 32  # features up to which products enter the log-ratio
+
+
+class MaxMin(nn.Module):
+    """GroupSort in pairs: the larger halves, then the smaller; 1-Lipschitz and gradient-preserving."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        first, second = z.chunk(2, dim=-1)
+        return torch.cat([torch.maximum(first, second), torch.minimum(first, second)], dim=-1)
+
+
+class OrthogonalCritic(nn.Module):
+    """A GroupSort network, 1-Lipschitz: each weight has singular values 1 (Cayley parametrisation).
+
+    >>> critic = OrthogonalCritic(3, width=8).double()
+    >>> x, y = torch.randn(2, 50, 3, dtype=torch.float64)
+    >>> bool(((critic(x) - critic(y)).abs() <= (x - y).norm(dim=1) + 1e-9).all())
+    True
+    """
+
+    def __init__(self, d: int, *, width: int = 64, depth: int = 3) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for inner in [d] + [width] * (depth - 1):
+            layers += [_orthogonal(inner, width), MaxMin()]
+        self.layers = nn.Sequential(*layers, _orthogonal(width, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.layers(x)
+        return out.squeeze(-1)
+
+
+def _orthogonal(inner: int, outer: int) -> nn.Linear:
+    layer = nn.Linear(inner, outer)
+    nn.init.orthogonal_(layer.weight)
+    return nn.utils.parametrizations.orthogonal(layer, orthogonal_map="cayley")
+
+
+class FunnelCritic(nn.Module):
+    """min_k |x − a_k| + b_k, 1-Lipschitz; in training a soft minimum, which is 1-Lipschitz too.
+
+    ``softness`` is the temperature of that minimum, and goes to ``SHARP`` of itself as ``progress``
+    goes from 0 to 1: at first every centre learns, at last only the nearest counts.
+    """
+
+    def __init__(self, centres: Tensor, *, softness: float = 0.1) -> None:
+        super().__init__()
+        self.centres = nn.Parameter(centres.clone())
+        self.heights = nn.Parameter(torch.zeros(len(centres), dtype=centres.dtype, device=centres.device))
+        self.softness, self.progress = softness, 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        funnels = torch.cdist(x, self.centres) + self.heights
+        if not self.training:
+            return funnels.amin(dim=1)
+        temperature = self.softness * SHARP**self.progress
+        return -temperature * torch.logsumexp(-funnels / temperature, dim=1)
+
+
+class RatioCritic(nn.Module):
+    """log p/q: a quadratic form, exact for Gaussians, plus a network that starts at 0.
+
+    Products of features enter up to 32 of them, squares beyond.
+    """
+
+    def __init__(self, d: int, *, width: int = 64) -> None:
+        super().__init__()
+        self.linear = nn.Linear(d, 1)
+        self.products = nn.Parameter(torch.zeros((d, d) if d <= FULL_QUADRATIC else (d,)))
+        self.network = plain_critic(d, width=width, depth=2)
+        with torch.no_grad():
+            for part in (*self.linear.parameters(), *self.network[-2].parameters()):
+                part.zero_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        quadratic = (x @ self.products * x).sum(1) if self.products.ndim == 2 else x * x @ self.products
+        out: Tensor = self.linear(x).squeeze(-1) + quadratic + self.network(x)
+        return out
+
+
+def plain_critic(d: int, *, width: int = 128, depth: int = 3) -> nn.Sequential:
+    """A fully connected network; nothing bounds its slope."""
+    sizes = [d] + [width] * depth
+    layers: list[nn.Module] = []
+    for inner, outer in zip(sizes[:-1], sizes[1:], strict=True):
+        layers += [nn.Linear(inner, outer), nn.LeakyReLU(0.2)]
+    return nn.Sequential(*layers, nn.Linear(width, 1), nn.Flatten(0))
+
+
+# ── by name ─────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A critic by name: how it is made from standardised training data, and how it is trained.
+
+    ``proved``: 1-Lipschitz by construction. ``penalty`` weighs (|∇v| − 1)² between real and fake,
+    ``clip`` bounds every weight; neither proves anything.
+    """
+
+    make: Callable[[Tensor, Tensor], nn.Module]
+    rate: float
+    proved: bool = False
+    penalty: float = 0.0
+    clip: float | None = None
+    betas: tuple[float, float] = (0.9, 0.99)
+
+
+def _width(samples: Tensor) -> int:
+    """Neurons a layer: enough for the dimension, not for the noise of few rows."""
+    return 128 if samples.shape[1] > 32 else 64
+
+
+def _funnels(x: Tensor, y: Tensor) -> nn.Module:
+    count = min(256, len(y))
+    return FunnelCritic(y[torch.randperm(len(y))[:count]])
+
+
+CRITICS: dict[str, Kind] = {
+    "orthogonal": Kind(lambda x, y: OrthogonalCritic(x.shape[1], width=_width(x)), 1e-2, proved=True),
+    "funnels": Kind(_funnels, 3e-2, proved=True),
+    "gradient-penalty": Kind(lambda x, y: plain_critic(x.shape[1]), 1e-3, penalty=10.0, betas=(0.5, 0.9)),
+    "clip": Kind(lambda x, y: plain_critic(x.shape[1]), 5e-4, clip=0.05),
+    "ratio": Kind(lambda x, y: RatioCritic(x.shape[1]), 5e-3),
+}
+
+
+def custom(make: Callable[[int], Any]) -> Kind:
+    """A critic of the user's: a function of the number of features that returns a module."""
+    return Kind(lambda x, y: make(int(x.shape[1])), 1e-3)
