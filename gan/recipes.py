@@ -11,7 +11,7 @@ from typing import Any
 
 from gan._spec import did_you_mean
 
-__all__ = ["RECIPES", "Recipe"]
+__all__ = ["RECIPES", "Recipe", "for_data", "named", "with_objective"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +123,43 @@ RECIPES: dict[str, Recipe] = {
     "ring": _MODES.but(data="ring", iterations=4700),
     "grid": _MODES.but(data="grid", iterations=9500),
 }
+
+
+def named(name: str) -> Recipe:
+    """The recipe of that name; an unknown one is an error with a suggestion."""
+    if name not in RECIPES:
+        raise ValueError(
+            f"unknown recipe {name!r}{did_you_mean(name, RECIPES)}; there are {', '.join(RECIPES)}"
+        )
+    return RECIPES[name]
+
+
+def for_data(text: str) -> Recipe:
+    """The recipe of the data's own name, or the one for its kind: images by size, points otherwise."""
+    from gan import _spec, data
+
+    if not data.is_path(text):
+        name = _spec.parse(text, "a data set").name
+        if name in RECIPES:
+            return RECIPES[name].but(data=text)
+    shape = data.load(text).image_shape
+    kind = "points" if shape is None else "digits" if max(shape[:2]) <= 16 else "images"
+    return RECIPES[kind].but(data=text)
+
+
+def with_objective(recipe: Recipe, objective: str) -> Recipe:
+    """``recipe`` on another objective, with that one's published companions where it has them.
+
+    Its number of critic steps is its own; its regularizer too, and where it names none, the recipe's stays.
+    """
+    from gan import objectives
+
+    found = objectives.parse(objective)
+    if objective == recipe.objective:
+        return recipe
+    changes: dict[str, Any] = {"objective": objective, "critic_steps": None}
+    if not found.needs_critic:
+        changes["regularizer"] = "none"
+    elif found.regularizer is not None:
+        changes["regularizer"] = None
+    return recipe.but(**changes)

@@ -26,7 +26,7 @@ from gan._random import Batches, reseed, seeded
 from gan.model import Frame, Model
 from gan.recipes import Recipe
 
-__all__ = ["TrainingFault", "train"]
+__all__ = ["TrainingFault", "is_first_process", "train"]
 
 MEASURED = 1000  # samples on each side of a measurement
 PRECISIONS = ("32-true", "64-true", "bf16-mixed", "bf16-true")
@@ -286,7 +286,7 @@ class _Run:
     def critic_gradient(self, real: Tensor, fake: Any) -> tuple[Tensor, Tensor]:
         """Gradients of the critic's loss on its weights; the loss and their norm, still on the device."""
         fake = tuple(part.detach() for part in fake) if isinstance(fake, tuple) else fake.detach()
-        self.regularizer.constrain(self.critic)  # type: ignore[arg-type]
+        self.regularizer.constrain(self.critic)
         with self.fabric.autocast():
             loss = self.objective.critic_loss(self._play_critic, real, fake)
             penalty = self.regularizer.penalty(
@@ -481,9 +481,15 @@ def _fabric(accelerator: str, precision: str) -> Any:
         )
     # under `fabric run` its own options count; else one device, which is what small networks need
     devices: Any = "auto" if os.environ.get("LT_CLI_USED") == "1" else 1
-    fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)  # type: ignore[arg-type]
+    fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)
     fabric.launch()
     return fabric
+
+
+def is_first_process() -> bool:
+    """Whether this is the one of several processes that writes and prints; True for a run of one."""
+    distributed = torch.distributed
+    return not (distributed.is_available() and distributed.is_initialized()) or distributed.get_rank() == 0
 
 
 def _average_gradients(fabric: Any, weights: Iterable[Tensor]) -> None:

@@ -13,7 +13,7 @@ from gan import _spec
 from gan.data import files, synthetic
 from gan.data.base import Dataset, Modes
 
-__all__ = ["DATA", "Dataset", "Modes", "load"]
+__all__ = ["DATA", "Dataset", "Modes", "is_path", "load"]
 
 DATA: dict[str, Callable[..., Dataset]] = {
     "digits": files.digits,
@@ -43,7 +43,7 @@ def load(text: str, *, seed: int = 0) -> Dataset:
     >>> load("ring(n=500)").train.shape
     (500, 2)
     """
-    if _is_path(text):
+    if is_path(text):
         return files.array(text, seed=seed)
     spec = _spec.parse(text, "a data set")
     if "seed" in spec.options:
@@ -70,7 +70,8 @@ def _with_seed(make: Callable[..., Dataset], seed: int) -> Callable[..., Dataset
     return made
 
 
-def _is_path(text: str) -> bool:
+def is_path(text: str) -> bool:
+    """Whether a text names a file or folder of the user's, and not a data set known here."""
     if not isinstance(text, str):
         return False
     bare = text.split("(")[0].strip().replace("_", "-")

@@ -1,0 +1,203 @@
+"""The command line: ``gan train``.
+
+Nothing is listed here by hand that a table elsewhere knows: data, objectives, networks and recipes are
+named by text and looked up. What the user can mend is one line on stderr and exit code 2. Commands are
+functions on ``app``; torch is imported on use, so help comes at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from gan.recipes import Recipe
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="gan", help="Train generative models with the measures of divergences, judge them by the same.",
+    add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit: 0 done, 1 training stopped, 2 refused, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        command = typer.main.get_command(app)
+        given = None if arguments is None else list(arguments)
+        code = command.main(given, prog_name="gan", standalone_mode=False)
+    except (typer.Abort, KeyboardInterrupt):
+        _complain("interrupted; go on with --resume")
+        code = 130
+    except Exception as error:
+        # a usage error: its class is click's or typer's own copy, by version; its method has never moved
+        if not hasattr(error, "format_message"):
+            raise
+        _complain(error.format_message())
+        code = 2
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+@app.callback(invoke_without_command=True)
+def _start(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def train(
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="digits, ring, grid, 'mnist(path)', …; or your own file or folder."),
+    ] = None,
+    objective: Annotated[
+        str | None, typer.Option(metavar="OBJECTIVE", help="non-saturating, wgan-gp, relativistic, energy, …")
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A recipe known to work: digits, ring, grid, …")
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Where everything goes; by default a new folder.")
+    ] = None,
+    iterations: Annotated[int | None, typer.Option(metavar="INT", help="How many generator steps.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="INT", help="Repeats a run, on a CPU to the bit.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("-s", "--set", metavar="FIELD=VALUE", help="Any other field of the recipe, such as "
+                     "generator='mlp(64, 64)', critic_steps=5, update=extragradient; may be repeated."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="32-true, 64-true, bf16-mixed or bf16-true.")] = "32-true",
+    compile: Annotated[bool, typer.Option("--compile", help="Put the networks through torch.compile.")] = False,
+    measure: Annotated[
+        str, typer.Option(metavar="SPEC", help="The metric watched on held-out data; 'none' for none.")
+    ] = "energy",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:  # fmt: skip
+    """Train a generator; leave samples, curves, a checkpoint and an HTML report in a folder.
+
+    Without options: handwritten digits, about a minute. Options change the recipe; the recipe is that
+    named, or that of the data's name, or one for its kind. An interrupted run is continued by --resume
+    with its --out alone, to the bit. Several processes: fabric run, with this program's file.
+
+    Exit code: 0 if done, 1 if training was stopped by a fault, 2 if something was refused.
+    """
+    with _refusals():
+        from gan import training
+        from gan.report import write
+
+        chosen = _resumed(out) if resume else _recipe(data, objective, recipe)
+        changes = _settings(settings or [])
+        for name, value in (("iterations", iterations), ("seed", seed)):
+            if value is not None:
+                changes[name] = value
+        chosen = chosen.but(**changes)
+        dataset = _load(chosen)
+        folder = Path(out) if out else _free(f"gan-{dataset.name}")
+        folder.mkdir(parents=True, exist_ok=True)
+        bar = False if quiet else None
+        try:
+            model = training.train(
+                chosen, dataset=dataset, out=folder, resume=resume,
+                measure=None if measure == "none" else measure, accelerator=accelerator, precision=precision, compile=compile, progress=bar,
+            )  # fmt: skip
+        except training.TrainingFault as fault:
+            _complain(str(fault))
+            raise typer.Exit(1) from None
+        if not training.is_first_process():
+            return
+        report = write(model, dataset, folder, progress=bar)
+    typer.echo(report.text())
+    typer.echo(f"\nsamples, curves and checkpoint are in {folder}; open {folder / 'report.html'}")
+
+
+# ── the recipe ──────────────────────────────────────────────────────────────────────────────
+
+
+def _recipe(data: str | None, objective: str | None, name: str | None) -> Recipe:
+    """The recipe named, or that of the data, with the objective asked for and its companions."""
+    from gan import recipes
+
+    found = recipes.named(name) if name else recipes.for_data(data or "digits")
+    if data:
+        found = found.but(data=data)
+    return found if objective is None else recipes.with_objective(found, objective)
+
+
+def _resumed(out: str | None) -> Recipe:
+    from gan import _checkpoint
+    from gan.recipes import Recipe
+
+    if out is None:
+        raise ValueError("--resume needs --out, the folder of the run to go on with")
+    return Recipe.from_dict(_checkpoint.load(Path(out) / "checkpoint.pt")["recipe"])
+
+
+def _settings(texts: Sequence[str]) -> dict[str, Any]:
+    """``field=value`` pairs; a value that reads as a number is one."""
+    import ast
+
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError(f"--set takes FIELD=VALUE, such as batch=256; got {text!r}")
+        try:
+            number = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            number = value
+        found[name.strip()] = number if isinstance(number, (int, float)) or number is None else value
+    return found
+
+
+def _load(recipe: Recipe) -> Any:
+    from gan import data
+
+    return data.load(recipe.data, seed=recipe.seed)
+
+
+def _free(name: str) -> Path:
+    """A folder that holds no run yet."""
+    candidates = [Path(name), *(Path(f"{name}-{number}") for number in range(2, 10_000))]
+    return next(folder for folder in candidates if not folder.exists())
+
+
+# ── refusals ────────────────────────────────────────────────────────────────────────────────
+
+
+def _complain(text: str) -> None:
+    """One line on stderr, whatever the message looked like."""
+    sys.stderr.write(f"gan: {' '.join(text.split())}\n")
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """What the user can mend becomes one line and exit code 2."""
+    try:
+        yield
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _complain(f"{where}{error.strerror or error}")
+        raise typer.Exit(2) from None
+    except ModuleNotFoundError as error:
+        hint = "; pip install 'divergences[gan]'" if error.name in ("torch", "lightning_fabric") else ""
+        _complain(f"{error}{hint}")
+        raise typer.Exit(2) from None
+    except (ValueError, TypeError) as error:
+        _complain(str(error))
+        raise typer.Exit(2) from None
+
+
+if __name__ == "__main__":
+    main()

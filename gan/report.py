@@ -1,0 +1,114 @@
+"""What a run leaves to look at: curves and samples as PNG and SVG, one HTML page with every usual measure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from divergences import plots
+from divergences._canvas import COLORS, canvas, svg
+from divergences._record import Report
+from divergences.report.files import json_text, write_text
+from gan.data import Dataset
+from gan.model import Model
+
+__all__ = ["curves", "save_picture", "write"]
+
+KEPT = 10_000  # samples left in the folder
+JUDGED = 2_000  # rows on each side of the measures
+
+
+def write(model: Model, dataset: Dataset, folder: Path, *, progress: bool | None = None) -> Report:
+    """Judge ``model`` on held-out data and leave everything in ``folder``; the measures, as a Report.
+
+    ``samples.npy`` (10,000 samples, in the data's units), ``samples`` and ``curves`` as .png and .svg,
+    ``recipe.json``, ``report.json`` and ``report.html``.
+    """
+    from divergences.evaluate import evaluate
+    from divergences.report.html import render
+
+    samples = model.sample(KEPT, rng=[model.recipe.seed, 1])
+    np.save(folder / "samples.npy", samples)
+    held_out = dataset.test[:JUDGED]
+    report = evaluate(
+        held_out, samples[: len(held_out)], validation=dataset.validation[:JUDGED], rng=model.recipe.seed,
+        names=("held-out data", "generated"), image_shape=dataset.image_shape, progress=progress,
+    )  # fmt: skip
+    shown, drawn = curves(model.history), _samples(report)
+    for name, picture in (("curves", shown), ("samples", drawn)):
+        save_picture(picture, folder / name)
+    write_text(folder / "recipe.json", json_text(model.recipe.to_dict()))
+    report.to_json(folder / "report.json")
+    title = f"{model.recipe.objective} on {dataset.name}"
+    page = render([report], title=title, introduction=_told(model), words=_found(model), pictures=[shown])
+    write_text(folder / "report.html", page)
+    return report
+
+
+def curves(history: Sequence[dict[str, Any]]) -> plots.Picture:
+    """The log as panels: losses, the objective's own estimate, the metric measured on held-out data."""
+    losses = [name for name in ("critic_loss", "generator_loss") if any(name in line for line in history)]
+    known = {"iteration", "seconds", "rate", "estimate", *losses, "critic_norm", "generator_norm"}
+    metrics = [name for name in dict.fromkeys(key for line in history for key in line) if name not in known]
+    panels = [("loss", losses), ("estimated divergence", ["estimate"])]
+    panels += [(f"{name}, held-out data", [name]) for name in metrics]
+    with canvas(len(panels), columns=1, height=0.3 + 1.55 * len(panels)) as (figure, axes):
+        for axis, (title, names) in zip(axes, panels, strict=True):
+            for name, color in zip(names, COLORS, strict=False):
+                lines = [line for line in history if name in line]
+                values = np.array([line[name] for line in lines], float)
+                at = [line["iteration"] for line in lines]
+                mark = "o" if len(lines) < 40 else ""
+                axis.plot(at, values, color=color, marker=mark, markersize=3, label=name.replace("_", " "))
+                if (values > 0).all() and values.max() > 30 * values.min() and title != "loss":
+                    axis.set_yscale("log")
+            axis.set_title(title, loc="left")
+            if len(names) > 1:
+                axis.legend(loc="best")
+        axes[-1].set_xlabel("iteration")
+    return plots.Picture(
+        "Training curves",
+        "Losses show whether the game is in balance, not how good the samples are. The estimate is the "
+        "critic's lower bound on the divergence it descends; the metric below it compares averaged samples "
+        "with data neither network has seen.",
+        "Line plots of losses, estimated divergence and a held-out metric against the iteration.",
+        figure,
+    )
+
+
+def _samples(report: Report) -> plots.Picture:
+    if report.image_shape is not None:
+        return plots.images(report)
+    return plots.distribution(report) if report.d == 1 else plots.projection(report)
+
+
+def save_picture(picture: plots.Picture, path: Path) -> None:
+    """``path`` with .svg and with .png, the latter on white."""
+    write_text(path.with_suffix(".svg"), svg(picture.figure))
+    picture.figure.savefig(path.with_suffix(".png"), dpi=160, facecolor="white")
+
+
+def _told(model: Model) -> str:
+    recipe = model.recipe
+    seconds = model.history[-1]["seconds"] if model.history else 0.0
+    critic = f", critic {recipe.critic}" if model.critic is not None else ", no critic"
+    return (
+        f"Objective {recipe.objective} on {recipe.data}: generator {recipe.generator}{critic}; "
+        f"{model.iteration:,} iterations of batch {recipe.batch} in {seconds:.0f} s, seed {recipe.seed}. "
+        "Samples come from the generator averaged over the run; everything below is on data held out of it."
+    )
+
+
+def _found(model: Model) -> list[str]:
+    """What the curves say, in words."""
+    lines = [line for line in model.history if "energy" in line]
+    if len(lines) < 2:
+        return []
+    first, last = lines[0], lines[-1]
+    return [
+        f"The energy distance between samples and held-out data went from {first['energy']:.3g} at iteration "
+        f"{first['iteration']:,} to {last['energy']:.3g} at iteration {last['iteration']:,}."
+    ]
