@@ -17,12 +17,17 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def render(
-    reports: Sequence[Report], *, title: str, introduction: str = "", words: Sequence[str] = ()
+    reports: Sequence[Report],
+    *,
+    title: str,
+    introduction: str = "",
+    words: Sequence[str] = (),
+    pictures: Sequence[plots.Picture] = (),
 ) -> str:
     """The whole page. Several reports: a comparison of them on top, then a section for each.
 
     ``introduction`` is a paragraph under the title and ``words`` are sentences, one a bullet,
-    that say what was found; both are plain text.
+    that say what was found; both are plain text. ``pictures`` of the caller's come next.
     """
     if not reports:
         raise ValueError("reports must hold at least one Report; got none")
@@ -32,6 +37,7 @@ def render(
     parts = [
         _paragraph(introduction),
         _bullets(words),
+        _gallery(pictures),
         "" if alone else _comparison(reports, labels),
         *map(_section, reports, headings),
     ]
@@ -73,17 +79,19 @@ def notebook(report: Report) -> str:
 
 
 def _section(report: Report, heading: str) -> str:
-    drawings = "\n".join(_figure(picture) for picture in plots.pictures(report))
     return f"""
 <section>
 <h2>{escape(heading)}</h2>
 {_facts(report)}
 {_table(report)}
-<div class="pictures">
-{drawings}
-</div>
+{_gallery(plots.pictures(report))}
 </section>
 """
+
+
+def _gallery(pictures: Sequence[plots.Picture]) -> str:
+    drawings = "\n".join(map(_figure, pictures))
+    return f'<div class="pictures">\n{drawings}\n</div>' if drawings else ""
 
 
 def _facts(report: Report) -> str:
