@@ -309,7 +309,7 @@ def test_blocks_change_nothing(row, library, how, monkeypatch):
                 blocked = row(*given)
         else:
             with monkeypatch.context() as patch:
-                patch.setattr(_pairwise, "BLOCK_BYTES", 7 * 8 * 30)
+                patch.setattr(_pairwise.blocks, "BLOCK_BYTES", 7 * 8 * 30)
                 blocked = row(*given)
         same(row, blocked, whole)
 

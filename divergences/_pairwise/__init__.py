@@ -1,0 +1,53 @@
+"""The only place that visits an n × m object: in blocks, never holding n × m numbers.
+
+``visit`` looks at every pair of rows once and reduces their distances in all the ways asked for: sums
+of functions of distance, log sums of exponentials by row. Every measure over pairs is written over
+it. A block's height follows from scikit-learn's ``working_memory`` setting; blocks are spread over
+the workers that ``joblib.parallel_config`` names.
+"""
+
+from __future__ import annotations
+
+from divergences._pairwise.blocks import block_rows, row_slices
+from divergences._pairwise.distances import (
+    DIRECT_DIMENSIONS,
+    distance_matrix,
+    paired_squared_distances,
+    representative_rows,
+    squared_distances,
+)
+from divergences._pairwise.functions import (
+    Distance,
+    Gaussian,
+    Laplace,
+    Power,
+    Rational,
+    Stationary,
+    euclidean,
+)
+from divergences._pairwise.grams import gram_diagonal, gram_sums
+from divergences._pairwise.visit import LogSums, row_logsumexp, self_sums, visit, weighted_sums
+
+__all__ = [
+    "DIRECT_DIMENSIONS",
+    "Distance",
+    "Gaussian",
+    "Laplace",
+    "LogSums",
+    "Power",
+    "Rational",
+    "Stationary",
+    "block_rows",
+    "distance_matrix",
+    "euclidean",
+    "gram_diagonal",
+    "gram_sums",
+    "paired_squared_distances",
+    "representative_rows",
+    "row_logsumexp",
+    "row_slices",
+    "self_sums",
+    "squared_distances",
+    "visit",
+    "weighted_sums",
+]

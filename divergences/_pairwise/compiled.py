@@ -1,0 +1,302 @@
+"""The inner loops, compiled: one tile of squared distances at a time, all reductions while it is in cache.
+
+Loaded on first use. Sums run in float64. ``reassoc`` lets the compiler sum in vector lanes; infinities
+keep their meaning (weights of 0 have the logarithm −inf), NaNs do not occur.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+__all__ = ["Found", "Tile", "Wanted", "direct_tile", "product_tile", "screened_tile"]
+
+ROOT, GAUSSIAN, LAPLACE, RATIONAL, POWER = range(5)  # the codes of functions.py
+
+LOOSE = {"nnan", "nsz", "reassoc", "contract", "arcp"}
+EXACT = {"nnan", "nsz", "contract"}  # for exp: its rounding tricks are no algebra
+UNDERFLOW = -700.0  # exponents are clamped: denormal results are a hundred times slower, and add nothing
+CHUNK = 64  # columns that are passed over at once where the largest of them does not matter
+
+LOG2_E = 1.4426950408889634
+LOG_2_HIGH, LOG_2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # Cody & Waite 1980
+ROUND = 1.5 * 2.0**52  # adding it leaves the nearest integer in the lowest bits
+TAYLOR = tuple(1.0 / math.factorial(k) for k in range(13))  # on |r| ≤ log(2)/2: below half a rounding
+
+
+class Wanted(NamedTuple):
+    """The functions to sum, by code and rate, and the rates of log sums (of the root, if ``rooted``)."""
+
+    codes: np.ndarray
+    rates: np.ndarray
+    log_rates: np.ndarray
+    rooted: bool
+
+
+class Found(NamedTuple):
+    """What has been summed for each row so far: ``(functions, rows)``; log sums as total · exp(top)."""
+
+    sums: np.ndarray
+    tops: np.ndarray
+    totals: np.ndarray
+
+
+class Tile(NamedTuple):
+    """Rows against columns, with the columns' weights and log weights.
+
+    Row i counts as row ``place + i`` of what is found; column j is column ``first + j`` of all, and
+    ``own[i]`` the one that row i may not use (``own`` is empty where all may).
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    x_squares: np.ndarray
+    y_squares: np.ndarray
+    own: np.ndarray
+    place: int
+    first: int
+    b: np.ndarray
+    logs: np.ndarray
+
+
+@intrinsic
+def _bits(_typing: Any, value: Any) -> Any:
+    """The 64 bits of a float as an integer."""
+
+    def generate(_c: Any, builder: Any, _s: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.IntType(64))
+
+    return types.int64(types.float64), generate
+
+
+@intrinsic
+def _float(_typing: Any, value: Any) -> Any:
+    """The float of 64 bits."""
+
+    def generate(_c: Any, builder: Any, _s: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.DoubleType())
+
+    return types.float64(types.int64), generate
+
+
+@njit(fastmath=EXACT)
+def _exp(value: float) -> float:
+    """exp of −708 … 709 to half a unit in the last place; unlike the library's it runs in vector lanes."""
+    shifted = value * LOG2_E + ROUND
+    whole = shifted - ROUND
+    r = (value - whole * LOG_2_HIGH) - whole * LOG_2_LOW
+    p = TAYLOR[12]
+    p = p * r + TAYLOR[11]
+    p = p * r + TAYLOR[10]
+    p = p * r + TAYLOR[9]
+    p = p * r + TAYLOR[8]
+    p = p * r + TAYLOR[7]
+    p = p * r + TAYLOR[6]
+    p = p * r + TAYLOR[5]
+    p = p * r + TAYLOR[4]
+    p = p * r + TAYLOR[3]
+    p = p * r + TAYLOR[2]
+    p = p * r + 1.0
+    p = p * r + 1.0
+    return p * _float((_bits(shifted) + 1023) << 52)  # type: ignore[call-arg]
+
+
+# ── reductions of one row of a tile ─────────────────────────────────────────────────────────
+
+
+@njit(fastmath=LOOSE)
+def _sum_of(code: int, rate: float, t: np.ndarray, b: np.ndarray) -> float:
+    """Σ_j b_j f(t_j); t are squared distances."""
+    total = 0.0
+    if code == ROOT:
+        for j in range(t.size):
+            total += b[j] * math.sqrt(t[j])
+    elif code == GAUSSIAN:
+        for j in range(t.size):
+            total += b[j] * _exp(max(-rate * t[j], UNDERFLOW))
+    elif code == LAPLACE:
+        for j in range(t.size):
+            total += b[j] * _exp(max(-rate * math.sqrt(t[j]), UNDERFLOW))
+    elif code == RATIONAL:
+        for j in range(t.size):
+            total += b[j] / (1.0 + rate * t[j])
+    else:
+        for j in range(t.size):
+            total += b[j] * t[j] ** rate
+    return total
+
+
+@njit(fastmath=LOOSE)
+def _log_sum(
+    t: np.ndarray, logs: np.ndarray, rate: float, exponents: np.ndarray, top: float, total: float
+) -> tuple[float, float]:
+    """(top, total) with Σ exp so far = total · exp(top), after the terms logs_j − rate · t_j."""
+    largest = -np.inf
+    for j in range(t.size):
+        value = logs[j] - rate * t[j]
+        exponents[j] = value
+        largest = max(largest, value)
+    if largest == -np.inf or largest < top + UNDERFLOW:
+        return top, total
+    if largest > top:
+        total *= math.exp(max(top - largest, UNDERFLOW))
+        top = largest
+    new = 0.0
+    for j in range(t.size):
+        new += _exp(max(exponents[j] - top, UNDERFLOW))
+    return top, total + new
+
+
+@njit(fastmath=LOOSE)
+def _reduce(
+    t: np.ndarray, i: int, b: np.ndarray, logs: np.ndarray, wanted: Wanted, found: Found, work: np.ndarray
+) -> None:
+    """Every reduction of row i's squared distances ``t``, which are spent afterwards."""
+    for k in range(wanted.codes.size):
+        found.sums[k, i] += _sum_of(wanted.codes[k], wanted.rates[k], t, b)
+    if wanted.rooted:
+        for j in range(t.size):
+            t[j] = math.sqrt(t[j])
+    for k in range(wanted.log_rates.size):
+        found.tops[k, i], found.totals[k, i] = _log_sum(
+            t, logs, wanted.log_rates[k], work, found.tops[k, i], found.totals[k, i]
+        )
+
+
+@njit(fastmath=LOOSE)
+def _differences(row: np.ndarray, columns: np.ndarray, t: np.ndarray) -> None:
+    """Squared distances of one row to the columns, feature by feature."""
+    value, feature = row[0], columns[0]
+    for j in range(t.size):
+        step = value - feature[j]
+        t[j] = step * step
+    for k in range(1, row.size):
+        value, feature = row[k], columns[k]
+        for j in range(t.size):
+            step = value - feature[j]
+            t[j] += step * step
+
+
+@njit(fastmath=LOOSE)
+def _apart(one: np.ndarray, other: np.ndarray) -> float:
+    total = 0.0
+    for k in range(one.size):
+        step = one[k] - other[k]
+        total += step * step
+    return total
+
+
+# ── tiles ───────────────────────────────────────────────────────────────────────────────────
+
+
+@njit(cache=True, nogil=True, fastmath=LOOSE)
+def direct_tile(
+    x: np.ndarray, features: np.ndarray, begin: int, own: np.ndarray, first: int,
+    b: np.ndarray, logs: np.ndarray, width: int, wanted: Wanted, found: Found,
+) -> None:  # fmt: skip
+    """Reduce the distances of the rows x (n, d) to the columns ``features[:, begin:]`` from differences.
+
+    ``own[i] − first`` is the column that row i may not use. ``width`` columns are in hand at a time.
+    """
+    t, work = np.empty(width), np.empty(width)
+    for start in range(begin, features.shape[1], width):
+        stop = min(start + width, features.shape[1])
+        part, part_b, part_logs = features[:, start:stop], b[start:stop], logs[start:stop]
+        line = t[: stop - start]
+        for i in range(x.shape[0]):
+            _differences(x[i], part, line)
+            if own.size and first + start <= own[i] < first + stop:
+                line[own[i] - first - start] = np.inf
+            _reduce(line, i, part_b, part_logs, wanted, found, work)
+
+
+@njit(cache=True, nogil=True, fastmath=LOOSE)
+def product_tile(product: np.ndarray, tile: Tile, cancels: float, wanted: Wanted, found: Found) -> None:
+    """The same from a tile of inner products about a common centre, which it turns into distances.
+
+    Where t < cancels · (‖x‖² + max ‖y‖²) too few digits are left: those are taken from differences.
+    """
+    work = np.empty(tile.y.shape[0])
+    largest = tile.y_squares.max()
+    for i in range(tile.x.shape[0]):
+        t, square = product[i], tile.x_squares[i]
+        least = np.inf
+        for j in range(t.size):
+            value = (square + tile.y_squares[j]) - 2.0 * t[j]
+            t[j] = value
+            least = min(least, value)
+        limit = cancels * (square + largest)
+        if least < limit:
+            for j in range(t.size):
+                if t[j] < limit:
+                    t[j] = _apart(tile.x[i], tile.y[j])
+        if tile.own.size and tile.first <= tile.own[i] < tile.first + t.size:
+            t[tile.own[i] - tile.first] = np.inf
+        _reduce(t, tile.place + i, tile.b, tile.logs, wanted, found, work)
+
+
+@njit(fastmath=LOOSE)
+def _approximate_exponents(
+    line: np.ndarray, tile: Tile, i: int, rate: float, exponents: np.ndarray, chunks: np.ndarray
+) -> None:
+    """logs_j − rate · t_j from approximate products, and the largest of each chunk."""
+    left_out = tile.own[i] - tile.first if tile.own.size else -1
+    square = tile.x_squares[i]
+    for c in range(chunks.size):
+        start, stop = c * CHUNK, min((c + 1) * CHUNK, line.size)
+        part, logs, squares = line[start:stop], tile.logs[start:stop], tile.y_squares[start:stop]
+        out = exponents[start:stop]
+        largest = -np.inf
+        for j in range(out.size):
+            value = logs[j] - rate * ((square + squares[j]) - 2.0 * np.float64(part[j]))
+            out[j] = value
+            largest = max(largest, value)
+        if start <= left_out < stop:
+            out[left_out - start] = -np.inf
+            largest = out.max()
+        chunks[c] = largest
+
+
+@njit(cache=True, nogil=True, fastmath=LOOSE)
+def screened_tile(
+    product: np.ndarray, tile: Tile, margins: np.ndarray, depth: float, most: int, rate: float, found: Found
+) -> bool:
+    """Log sums of a tile whose inner products are approximate: float32, off by ``margins[i]`` at most.
+
+    Terms that are certainly below exp(top − depth) are passed over; the others are computed from
+    differences in float64. False, and nothing done, if there are more than ``most`` of them.
+    """
+    exponents = np.empty(tile.y.shape[0])
+    chunks = np.empty((tile.y.shape[0] + CHUNK - 1) // CHUNK)
+    rows = slice(tile.place, tile.place + tile.x.shape[0])
+    tops, totals = found.tops[0, rows].copy(), found.totals[0, rows].copy()
+    taken = 0
+    for i in range(tile.x.shape[0]):
+        _approximate_exponents(product[i], tile, i, rate, exponents, chunks)
+        top, total = tops[i], totals[i]
+        slack = 2.0 * rate * margins[i]
+        threshold = max(top, chunks.max() - slack) - depth - slack
+        for c in range(chunks.size):
+            if chunks[c] < threshold or chunks[c] == -np.inf:
+                continue
+            for j in range(c * CHUNK, min((c + 1) * CHUNK, exponents.size)):
+                if exponents[j] < threshold or exponents[j] == -np.inf:
+                    continue
+                taken += 1
+                value = tile.logs[j] - rate * _apart(tile.x[i], tile.y[j])
+                if value > top:
+                    total = total * math.exp(max(top - value, UNDERFLOW)) + 1.0
+                    top = value
+                    threshold = max(threshold, top - depth - slack)
+                else:
+                    total += math.exp(max(value - top, UNDERFLOW))
+        if taken > most:
+            return False
+        tops[i], totals[i] = top, total
+    found.tops[0, rows], found.totals[0, rows] = tops, totals
+    return True

@@ -1,0 +1,236 @@
+"""The compiled visit: tasks of some rows against all columns, block of columns by block, tile by tile.
+
+Products are taken in float64. Where only log sums are wanted they are first taken in float32, whose
+error is bounded (Higham, *Accuracy and Stability of Numerical Algorithms*, 2002, §3.1:
+|fl(x·y) − x·y| ≤ γ_d |x|·|y| whatever the order of summation): terms that the bound proves smaller
+than a share ``NEGLIGIBLE`` of the sum, all together, are passed over, and all others are computed from
+differences in float64. Where too many of them matter the tile is done again in float64.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from divergences._pairwise.blocks import Tiling, resident, slices
+from divergences._pairwise.compiled import Found, Tile, Wanted, direct_tile, product_tile, screened_tile
+from divergences._pairwise.distances import CANCELLATION, DIRECT_DIMENSIONS
+from divergences._pairwise.workers import shares_memory, spread
+
+__all__ = ["Request", "compiled_visit"]
+
+DIRECT_TILE = 512  # columns whose distances from one row stay in the first cache
+SCREENED_COLUMNS = 256  # fewer, and float32 saves nothing
+SCREENED_SHARE = 24  # of a tile's terms at most one in so many may matter
+NEGLIGIBLE = 1e-12  # relative: what all the terms passed over may add
+UNIT32 = 2.0**-24
+LONG = 2e10  # multiplications from which on a visit takes seconds and shows its progress
+
+
+class Request(NamedTuple):
+    """What is wanted: (code, rate) of each function to sum, and the rates of log sums by row."""
+
+    functions: tuple[tuple[int, float], ...] = ()
+    rates: tuple[float, ...] = ()
+    rooted: bool = False  # log sums of −rate · distance, not of its square
+
+
+@dataclass
+class Columns:
+    """Some rows of y, prepared for tiles; each form is made when it is first used."""
+
+    start: int
+    plain: np.ndarray  # (columns, d)
+    centre: np.ndarray
+
+    @property
+    def stop(self) -> int:
+        return self.start + len(self.plain)
+
+    @cached_property
+    def features(self) -> np.ndarray:
+        return np.ascontiguousarray(self.plain.T)
+
+    # the subtraction rounds, so what is centred serves the products alone
+    @cached_property
+    def centred(self) -> np.ndarray:
+        return self.plain - self.centre
+
+    @cached_property
+    def single(self) -> np.ndarray:
+        return (self.plain - self.centre).astype(np.float32)
+
+    @cached_property
+    def squares(self) -> np.ndarray:
+        centred = self.__dict__.get("centred")
+        if centred is None:
+            centred = self.plain - self.centre
+        return np.einsum("ij,ij->i", centred, centred)
+
+
+def compiled_visit(
+    x: Any,
+    y: Any,
+    a: np.ndarray | None,
+    b: np.ndarray | None,
+    log_b: np.ndarray | None,
+    own: np.ndarray | None,
+    request: Request,
+) -> tuple[list[float], np.ndarray | None]:
+    """Sums of functions, and log sums ``(rates, n)``; ``y=None`` is x with itself."""
+    itself = y is None
+    others = x if itself else y
+    (n, d), m = x.shape, others.shape[0]
+    tiling = Tiling.of(n, m, d)
+    centre = _centre(others, tiling)
+    kept = list(_columns(others, centre, tiling)) if shares_memory() and resident(others) else None
+    parts = list(slices(0, n, tiling.rows))
+    label = f"{n} × {m} pairs" if float(n) * m * (d + 8) > LONG else None
+    arguments = (x, y, a, b, log_b, own, request, tiling, centre, kept)
+    sums = np.zeros((len(parts), len(request.functions)))
+    logs = np.empty((len(request.rates), n)) if request.rates else None
+    for k, (part, (part_sums, part_logs)) in enumerate(
+        zip(parts, spread(_task, parts, arguments, label=label), strict=True)
+    ):
+        sums[k] = part_sums
+        if logs is not None:
+            logs[:, part] = part_logs
+    return [math.fsum(column) for column in sums.T], logs
+
+
+def _centre(rows: Any, tiling: Tiling) -> np.ndarray:
+    """About the mean of y the expansion cancels as little as it can; any point would be right."""
+    return np.asarray(rows[slice(0, tiling.columns)]).mean(axis=0, dtype=np.float64)
+
+
+def _columns(rows: Any, centre: np.ndarray, tiling: Tiling, start: int = 0) -> Iterator[Columns]:
+    for where in slices(start - start % tiling.columns, rows.shape[0], tiling.columns):
+        yield Columns(where.start, np.ascontiguousarray(rows[where], dtype=np.float64), centre)
+
+
+def _task(
+    part: slice,
+    x: Any,
+    y: Any,
+    a: np.ndarray | None,
+    b: np.ndarray | None,
+    log_b: np.ndarray | None,
+    own: np.ndarray | None,
+    request: Request,
+    tiling: Tiling,
+    centre: np.ndarray,
+    kept: list[Columns] | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows ``part`` of x against all columns: (their share of the sums, their log sums)."""
+    itself = y is None
+    m = (x if itself else y).shape[0]
+    rows = _Rows(np.ascontiguousarray(x[part], dtype=np.float64), centre, own, part, request, m)
+    weights = b
+    if itself and a is not None:
+        # columns left of the block were met as rows before, so those to its right count twice
+        weights = np.concatenate([a[: part.stop], 2.0 * a[part.stop :]])
+    first = part.start if itself else 0
+    source = x if itself else y
+    for columns in kept or _columns(source, centre, tiling, first):
+        if columns.stop > first:
+            rows.meet(columns, max(first - columns.start, 0), weights, log_b, tiling)
+    shares = rows.found.sums @ a[part] if a is not None and request.functions else np.zeros(0)
+    with np.errstate(divide="ignore"):
+        return shares, rows.found.tops + np.log(rows.found.totals)
+
+
+class _Rows:
+    """Some rows of x and what has been summed for each of them so far."""
+
+    def __init__(
+        self,
+        plain: np.ndarray,
+        centre: np.ndarray,
+        own: np.ndarray | None,
+        part: slice,
+        request: Request,
+        m: int,
+    ) -> None:
+        self.plain = plain
+        self.centre = centre
+        self.own = np.zeros(0, dtype=np.int64) if own is None else np.asarray(own[part], dtype=np.int64)
+        rates = np.array(request.rates, dtype=np.float64)
+        self.wanted = Wanted(
+            codes=np.array([code for code, _ in request.functions], dtype=np.int64),
+            rates=np.array([rate for _, rate in request.functions], dtype=np.float64),
+            log_rates=rates,
+            rooted=bool(len(rates)) and request.rooted,
+        )
+        self.found = Found(
+            sums=np.zeros((len(request.functions), len(plain))),
+            tops=np.full((len(rates), len(plain)), -np.inf),
+            totals=np.zeros((len(rates), len(plain))),
+        )
+        self.depth = math.log(m / NEGLIGIBLE)  # terms e^−depth below the largest add up to no more
+        # float32 first, until it does not pay
+        self.screens = len(rates) == 1 and not request.functions and not request.rooted
+
+    def meet(
+        self,
+        columns: Columns,
+        start: int,
+        weights: np.ndarray | None,
+        log_b: np.ndarray | None,
+        tiling: Tiling,
+    ) -> None:
+        """Reduce the distances to the columns from ``start`` of this block on."""
+        where = slice(columns.start, columns.stop)
+        nothing = np.zeros(len(columns.plain))
+        b = nothing if weights is None else np.ascontiguousarray(weights[where])
+        logs = nothing if log_b is None else np.ascontiguousarray(log_b[where])
+        if self.plain.shape[1] <= DIRECT_DIMENSIONS:
+            direct_tile(
+                self.plain, columns.features, start, self.own, columns.start,
+                b, logs, min(DIRECT_TILE, tiling.tile_columns), self.wanted, self.found,
+            )  # fmt: skip
+            return
+        for width in slices(start, len(columns.plain), tiling.tile_columns):
+            for height in slices(0, len(self.plain), tiling.tile_rows):
+                tile = Tile(
+                    x=self.plain[height],
+                    y=columns.plain[width],
+                    x_squares=self.squares[height],
+                    y_squares=columns.squares[width],
+                    own=self.own[height],
+                    place=height.start,
+                    first=columns.start + width.start,
+                    b=b[width],
+                    logs=logs[width],
+                )
+                if self.screens and len(tile.y) >= SCREENED_COLUMNS:
+                    self.screens = self._screened(tile, self.single[height] @ columns.single[width].T)
+                    if self.screens:
+                        continue
+                product = self.centred[height] @ columns.centred[width].T
+                product_tile(product, tile, CANCELLATION, self.wanted, self.found)
+
+    def _screened(self, tile: Tile, product: np.ndarray) -> bool:
+        """Whether the tile's float32 products were enough."""
+        d = self.plain.shape[1]
+        # γ_d of d products in float32 of two factors rounded to it, by Cauchy–Schwarz; what underflows
+        margins = 1.01 * (d + 3) * UNIT32 * np.sqrt(tile.x_squares * tile.y_squares.max()) + d * 1e-37
+        most = product.size // SCREENED_SHARE
+        rate = float(self.wanted.log_rates[0])
+        return bool(screened_tile(product, tile, margins, self.depth, most, rate, self.found))
+
+    @cached_property
+    def centred(self) -> np.ndarray:
+        return self.plain - self.centre
+
+    @cached_property
+    def single(self) -> np.ndarray:
+        return self.centred.astype(np.float32)
+
+    @cached_property
+    def squares(self) -> np.ndarray:
+        return np.einsum("ij,ij->i", self.centred, self.centred)
