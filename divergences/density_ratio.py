@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from divergences import pmf
 from divergences._arrays import Array, detached, from_numpy, safe_log, safe_sqrt, to_numpy
+from divergences._histogram import common_cells
 from divergences._inputs import Pair, check_integer, check_option, check_pair, check_positive, check_rng, warn
 from divergences._neighbor_search import kth_nearest
 from divergences._pairwise import (
@@ -314,7 +314,8 @@ def _pair(x: Any, y: Any, x_weights: Any, y_weights: Any, estimator: str) -> Pai
             "x_weights and y_weights are not taken by estimator='knn': neighbour distances have no "
             "weighted form. Use 'histogram', 'parzen' or 'classifier', or resample by weight"
         )
-    return check_pair(x, y, x_weights, y_weights, min_rows=1 if estimator == "histogram" else 2)
+    counts = estimator == "histogram"  # a cell takes its rows in any order, block by block
+    return check_pair(x, y, x_weights, y_weights, min_rows=1 if counts else 2, streams=counts)
 
 
 # ── values ──────────────────────────────────────────────────────────────────────────────────
@@ -329,7 +330,7 @@ def _f_divergence(x: Any, y: Any, f: Any, options: dict[str, Any], x_weights: An
 def _value(pair: Pair, row: FDivergence, options: dict[str, Any]) -> Array:
     if options["estimator"] == "histogram":
         bins = "quantile" if options["bins"] is None else options["bins"]
-        p, q, _ = pmf.common_cells(pair, bins)
+        p, q, _ = common_cells(pair, bins)
         return pair.xp.sum(row.perspective(p, q))
     at_x, at_y = _log_ratios(pair, options)
     xp = pair.xp

@@ -12,22 +12,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from divergences._arrays import Array, from_numpy, logsumexp, namespace, safe_log, safe_sqrt, to_numpy
+from divergences._arrays import Array, logsumexp, namespace, safe_log, safe_sqrt
+from divergences._histogram import common_cells
 from divergences._inputs import (
-    Pair,
-    check_integer,
     check_masses,
     check_pair,
     check_pmf,
     check_pmfs,
     check_positive,
     scalar,
-    warn,
 )
 from divergences.fdivergence import FDIVERGENCES, FDivergence, alpha_divergence, as_fdivergence
 from divergences.registry import metric
@@ -325,123 +322,14 @@ def histogram(
     (cells − 1)/2 · (1/n + 1/m) when P = Q (Miller 1955). A DivergenceWarning says so when there
     are fewer than five samples a cell.
 
+    Samples too large to load (a memmap, an HDF5, Zarr or Dask array) are counted in blocks, with the
+    same edges; a NumPy rule holds one feature at a time. With edges given, counts of parts add up:
+    the pmf of a union is the mean of the parts' pmfs weighted by their numbers of rows.
+
     >>> p, q, edges = histogram([0.0, 1.0], [0.0, 0.0], bins=[-0.5, 0.5, 1.5])
     >>> p, q
     (array([0.5, 0.5]), array([1., 0.]))
     """
-    pair = check_pair(x, y, x_weights, y_weights)
+    pair = check_pair(x, y, x_weights, y_weights, streams=True)
     p, q, edges = common_cells(pair, bins)
     return scalar(p, pair.dtype), scalar(q, pair.dtype), edges
-
-
-def common_cells(pair: Pair, bins: Any) -> tuple[Array, Array, tuple[np.ndarray, ...]]:
-    """``histogram`` of a pair, in float64; ``bins`` and the edges returned are in the caller's unit."""
-    if pair.d > 3:
-        raise ValueError(
-            f"histogram takes 1 to 3 features; got {pair.d}: almost every cell would be empty. "
-            "Use estimator='knn' or 'classifier', or choose features"
-        )
-    pair = _with_mass_only(pair)
-    columns = to_numpy(pair.x), to_numpy(pair.y)
-    edges = _edges(pair, bins, *columns)
-    p, q = (
-        np.histogramdd(sample, bins=edges, weights=to_numpy(weights))[0].reshape(-1)
-        for sample, weights in zip(columns, (pair.a, pair.b), strict=True)
-    )
-    if len(p) * 5 > min(pair.n, pair.m):
-        bias = (len(p) - 1) / 2 * (1 / pair.n + 1 / pair.m)
-        warn(
-            f"{len(p)} cells for {min(pair.n, pair.m)} samples: a plug-in divergence is biased upward by "
-            f"about {bias:.2g} nats; use fewer bins or estimator='knn'"
-        )
-    origin = to_numpy(pair.origin)
-    restored = tuple(e * pair.scale + origin[k] for k, e in enumerate(edges))
-    return from_numpy(p / p.sum(), pair.x), from_numpy(q / q.sum(), pair.x), restored
-
-
-def _with_mass_only(pair: Pair) -> Pair:
-    """The pair without rows of weight 0, which must not stretch the grid."""
-    kept = [from_numpy(np.flatnonzero(to_numpy(weights) > 0), pair.x) for weights in (pair.a, pair.b)]
-    if len(kept[0]) == pair.n and len(kept[1]) == pair.m:
-        return pair
-    (x, a), (y, b) = (
-        (rows[k], weights[k])
-        for rows, weights, k in zip((pair.x, pair.y), (pair.a, pair.b), kept, strict=True)
-    )
-    return replace(pair, x=x, y=y, a=a, b=b)
-
-
-def _edges(pair: Pair, bins: Any, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
-    pooled = np.concatenate([x, y])
-    if isinstance(bins, str) and bins == "quantile":
-        mass = np.concatenate([to_numpy(pair.a), to_numpy(pair.b)]) / 2
-        return [_quantile_edges(column, mass, pair) for column in pooled.T]
-    if isinstance(bins, str):
-        return [_rule_edges(column, bins) for column in pooled.T]
-    if not isinstance(bins, (list, tuple)) and np.ndim(bins) == 0:  # np.ndim fails on edges of two lengths
-        count = check_integer(bins, "bins")
-        return [_equal_edges(column, count) for column in pooled.T]
-    given = [bins] if len(bins) == 0 or np.ndim(bins[0]) == 0 else list(bins)
-    if len(given) != pair.d:
-        raise ValueError(f"bins must give edges for each of the {pair.d} features; got {len(given)} arrays")
-    origin, out = to_numpy(pair.origin), []
-    for k, edge in enumerate(given):
-        edge = (np.asarray(edge, dtype=np.float64) - origin[k]) / pair.scale
-        if edge.ndim != 1 or len(edge) < 2 or not np.all(np.diff(edge) > 0):
-            raise ValueError("bins must be increasing edges, at least two an axis")
-        low, high = pooled[:, k].min(), pooled[:, k].max()
-        if low < edge[0] or high > edge[-1]:
-            low, high = low * pair.scale + origin[k], high * pair.scale + origin[k]
-            raise ValueError(
-                f"bins must cover the samples; feature {k} spans [{low:g}, {high:g}], beyond the given "
-                "edges. Widen them, or clip the samples"
-            )
-        out.append(edge)
-    return out
-
-
-def _quantile_edges(column: np.ndarray, mass: np.ndarray, pair: Pair) -> np.ndarray:
-    """Edges midway between distinct values, at equal masses of the even mixture of the two samples.
-
-    The number of cells is even, so that the mixture's median, which parts disjoint samples of any
-    two sizes, is an edge. Few distinct values are discrete data: a cell each.
-    """
-    values, which = np.unique(column, return_inverse=True)
-    if len(values) == 1:
-        return _equal_edges(column, 1)
-    cells = max(2, 2 * round(min(pair.n, pair.m) ** (1 / (3 * pair.d)) / 2))
-    if len(values) <= 2 * cells:
-        cuts = np.arange(len(values) - 1)
-    else:
-        below = np.cumsum(np.bincount(which.reshape(-1), mass))
-        levels = np.arange(1, cells) / cells
-        cuts = np.unique(np.searchsorted(below, levels - 1e-12))
-        cuts = cuts[cuts < len(values) - 1]
-    middles = values[cuts] / 2 + values[cuts + 1] / 2
-    return np.concatenate([values[:1], middles, values[-1:]])
-
-
-def _rule_edges(column: np.ndarray, rule: str) -> np.ndarray:
-    try:
-        edges = np.histogram_bin_edges(column, bins=rule)
-    except ValueError:
-        raise ValueError(
-            f"bins must be 'quantile', a NumPy rule ('auto', 'fd', 'scott', 'sturges' …), an integer "
-            f"or edges; got {rule!r}"
-        ) from None
-    except MemoryError:
-        edges = np.empty(10**6)
-    if len(edges) > 10**5:
-        raise ValueError(
-            f"the rule {rule!r} asks for {len(edges)} bins: an outlier stretches the range. "
-            "Use bins='quantile' or give edges"
-        )
-    return edges
-
-
-def _equal_edges(column: np.ndarray, count: int) -> np.ndarray:
-    low, high = column.min(), column.max()
-    if low == high:  # one value: a cell around it
-        pad = max(abs(low), 1.0) / 2
-        low, high = low - pad, high + pad
-    return np.linspace(low, high, count + 1)
