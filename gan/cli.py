@@ -58,7 +58,7 @@ def _start(context: typer.Context) -> None:
 def train(
     data: Annotated[
         str | None,
-        typer.Option(metavar="DATA", help="digits, ring, grid, 'mnist(path)', …; or your own file or folder."),
+        typer.Option(metavar="DATA", help="digits, ring, grid, 'mnist(path)', …; or a path of yours."),
     ] = None,
     objective: Annotated[
         str | None, typer.Option(metavar="OBJECTIVE", help="non-saturating, wgan-gp, relativistic, energy, …")
@@ -70,7 +70,7 @@ def train(
         str | None, typer.Option(metavar="FOLDER", help="Where everything goes; by default a new folder.")
     ] = None,
     iterations: Annotated[int | None, typer.Option(metavar="INT", help="How many generator steps.")] = None,
-    seed: Annotated[int | None, typer.Option(metavar="INT", help="Repeats a run, on a CPU to the bit.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="INT", help="Repeats a run, bit by bit on CPU.")] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("-s", "--set", metavar="FIELD=VALUE", help="Any other field of the recipe, such as "
@@ -79,7 +79,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="32-true, 64-true, bf16-mixed or bf16-true.")] = "32-true",
-    compile: Annotated[bool, typer.Option("--compile", help="Put the networks through torch.compile.")] = False,
+    compile: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
     measure: Annotated[
         str, typer.Option(metavar="SPEC", help="The metric watched on held-out data; 'none' for none.")
     ] = "energy",
@@ -105,12 +105,12 @@ def train(
         chosen = chosen.but(**changes)
         dataset = _load(chosen)
         folder = Path(out) if out else _free(f"gan-{dataset.name}")
-        folder.mkdir(parents=True, exist_ok=True)
         bar = False if quiet else None
         try:
             model = training.train(
-                chosen, dataset=dataset, out=folder, resume=resume,
-                measure=None if measure == "none" else measure, accelerator=accelerator, precision=precision, compile=compile, progress=bar,
+                chosen, dataset=dataset, out=folder, resume=resume, accelerator=accelerator,
+                precision=precision, compile=compile, progress=bar,
+                measure=None if measure == "none" else measure,
             )  # fmt: skip
         except training.TrainingFault as fault:
             _complain(str(fault))

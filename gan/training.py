@@ -68,6 +68,8 @@ def train(
     folder = _folder(out, resume)
     with _threads(recipe.threads), seeded(fabric.device, recipe.seed):
         run = _Run(recipe, fabric, dataset, objective, generator, critic, compile, progress, folder, resume)
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
         log = Log(folder if fabric.is_global_zero else None, run.history, tensorboard=tensorboard)
         try:
             _loop(run, log, folder, measure, log_every, checkpoint_seconds, progress)
@@ -514,7 +516,6 @@ def _folder(out: str | os.PathLike[str] | None, resume: bool) -> Path | None:
             raise ValueError("resume=True needs out, the folder of the run to go on with")
         return None
     folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
     if not resume and (folder / "checkpoint.pt").exists():
         raise ValueError(f"{folder}: holds a run already; go on with it (resume) or name another folder")
     return folder

@@ -21,6 +21,8 @@ __all__ = ["array", "cifar10", "digits", "fashion", "mnist", "olivetti", "stacke
 
 Arrays = dict[str, np.ndarray]
 
+RECORDS = 10_000  # in each file of CIFAR-10's binary version
+
 
 def digits(*, seed: int = 0) -> Dataset:
     """scikit-learn's own handwritten digits: 1,797 images of 8 × 8, in 1,197 / 200 / 400 by the seed."""
@@ -85,16 +87,19 @@ def cifar10(path: str, *, seed: int = 0) -> Dataset:
         batches = []
         for file in files:
             raw = np.fromfile(file, np.uint8)
-            if raw.size != 10_000 * 3073:
-                raise ValueError(f"{file}: must hold 10,000 records of 3,073 bytes, holds {raw.size} bytes")
-            batches.append(raw.reshape(10_000, 3073))
+            if raw.size != RECORDS * 3073:
+                raise ValueError(
+                    f"{file}: must hold {RECORDS:,} records of 3,073 bytes, holds {raw.size} bytes"
+                )
+            batches.append(raw.reshape(RECORDS, 3073))
         both = np.concatenate(batches)
         images = both[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1).reshape(len(both), -1)
         return {"images": images, "labels": both[:, 0]}
 
     kept = _cached("cifar10", files, make)
     images, labels = _unit(kept["images"]), kept["labels"]
-    cuts = {"train": slice(45_000), "validation": slice(45_000, 50_000), "test": slice(50_000, None)}
+    first, end = 9 * RECORDS // 2, 5 * RECORDS
+    cuts = {"train": slice(first), "validation": slice(first, end), "test": slice(end, None)}
     return _cut("cifar10", images, labels, cuts, (32, 32, 3))
 
 
