@@ -7,9 +7,14 @@ dataset, a Zarr or Dask array. Nothing here knows these libraries; a slice is tu
 from __future__ import annotations
 
 import bisect
+import copy
+import importlib
 import math
+import mmap
+import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -89,12 +94,24 @@ class Rows:
         raise TypeError("Rows are read by blocks, rows[a:b]; rows.load() reads them all")
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__ if name != "_held"}
+        """For another process: files are opened again there, by name, and never sent."""
+        state = {name: getattr(self, name) for name in self.__slots__ if name != "_held"}
+        state["_source"] = _reference(self._source)
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
+        if isinstance(self._source, _Reference):
+            self._source = self._source.opened()
         self._held = None
+
+    def __copy__(self) -> Rows:
+        rows = Rows.__new__(Rows)
+        for name in self.__slots__:
+            setattr(rows, name, getattr(self, name))
+        rows._held = None
+        return rows
 
     def same_source(self, other: Rows) -> bool:
         """Whether both are the same rows of one object."""
@@ -102,7 +119,7 @@ class Rows:
 
     def framed(self, origin: np.ndarray, scale: float) -> Rows:
         """The rows as ``(row − origin) / scale``; in float32 only where that is exact."""
-        rows = self.part(0, len(self))
+        rows = copy.copy(self)
         shifted = bool(np.any(origin != 0))
         fits = scale <= LARGEST_SINGLE_SCALE and bool(np.all(origin.astype(np.float32) == origin))
         if rows.dtype == np.float32 and not fits:
@@ -113,8 +130,7 @@ class Rows:
 
     def part(self, start: int, stop: int) -> Rows:
         """The rows from ``start`` up to ``stop``, not read either."""
-        rows = Rows.__new__(Rows)
-        rows.__setstate__(self.__getstate__())
+        rows = copy.copy(self)
         rows._start = self._start + start
         rows.shape = (stop - start, self.shape[1])
         return rows
@@ -218,3 +234,39 @@ def _boundaries(source: Any, rows: int) -> Sequence[int] | None:
     if isinstance(chunks[0], tuple):  # Dask: the length of each
         return [0, *np.cumsum(chunks[0]).tolist()]
     return range(0, rows + int(chunks[0]), int(chunks[0]))  # HDF5, Zarr: all alike, the last cut off
+
+
+# ── other processes ─────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    """A source in a file, by what opens it again: every process must see the file under its name."""
+
+    opener: str  # "memmap" or "hdf5"
+    file: str
+    inside: tuple[Any, ...]  # dtype, shape, offset, strides of the map; or the name of the data set
+
+    def opened(self) -> Any:
+        if self.opener == "hdf5":
+            return importlib.import_module("h5py").File(self.file, "r")[self.inside[0]]
+        dtype, shape, offset, strides = self.inside
+        whole = np.memmap(self.file, dtype=np.uint8, mode="r")
+        view: np.ndarray = np.ndarray(shape, dtype, buffer=whole, offset=offset, strides=strides)
+        return view
+
+
+def _reference(source: Any) -> Any:
+    """How to open the source elsewhere; the source itself where it can be sent (Zarr, Dask)."""
+    if isinstance(source, np.memmap) and source.filename is not None:
+        mapped = source
+        while isinstance(mapped.base, np.memmap):
+            mapped = mapped.base
+        if isinstance(mapped.base, mmap.mmap):
+            address = source.__array_interface__["data"][0] - mapped.__array_interface__["data"][0]
+            offset = mapped.offset + address
+            inside = (source.dtype, source.shape, offset, source.strides)
+            return _Reference("memmap", os.path.abspath(source.filename), inside)
+    if type(source).__module__.split(".")[0] == "h5py":
+        return _Reference("hdf5", os.path.abspath(source.file.filename), (source.name,))
+    return source
