@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -195,8 +195,7 @@ class _Trained:
     kind: Any
     critic: Any
     score: float
-    scale: float = 1.0  # of its outputs, and what is added to them: chosen on the rows set aside
-    shift: float = 0.0
+    calibrate: Callable[[np.ndarray], np.ndarray] = np.asarray  # of its outputs
 
 
 def _best_critic(
@@ -220,25 +219,34 @@ def _best_critic(
     best = max(found, key=lambda item: item.score)
     if dual.lipschitz:
         return best
-    scale, shift = _calibrated(dual, training, best.critic, split)
-    return _Trained(best.name, best.kind, best.critic, best.score, scale, shift)
+    return replace(best, calibrate=_calibration(dual, training, best.critic, split))
 
 
-def _calibrated(dual: Dual, training: Any, critic: Any, split: _Split) -> tuple[float, float]:
-    """Scale and shift of the outputs that raise the bound most on the rows set aside.
+def _calibration(
+    dual: Dual, training: Any, critic: Any, split: _Split
+) -> Callable[[np.ndarray], np.ndarray]:
+    """The scale and shift of the outputs whose bound is surely highest on the rows set aside, capped there.
 
-    What a step (total variation) or a tail (χ²) asks of the outputs is not what their training left.
-    Scale 0 says nothing is seen, and is worth exactly 0.
+    What a step (total variation) or a tail (χ²) asks of the outputs is not what training left; scale 0
+    says that nothing is seen, and is worth exactly 0. The bound counts less its standard error, and outputs
+    beyond what both sides reach are capped: else one row could be the whole estimate. A function of a
+    critic is a critic, so the bound remains one.
     """
     from scipy.optimize import minimize
 
     x, y, a, b = split.valid
     real, fake = (training.outputs(critic, points, split.device) for points in (x, y))
 
+    low, high = sorted((max(real.min(), fake.min()), min(real.max(), fake.max())))
+
+    def applied(values: np.ndarray, scale: float, shift: float) -> np.ndarray:
+        return scale * np.clip(values, low, high) + shift
+
     def loss(parameters: np.ndarray) -> float:
-        scale, shift = parameters
         with np.errstate(over="ignore", invalid="ignore"):
-            value = float(dual.bound(scale * real + shift, scale * fake + shift, a, b))
+            on_real, on_fake = applied(real, *parameters), applied(fake, *parameters)
+            value = float(dual.bound(on_real, on_fake, a, b))
+            value -= dual.standard_error(on_real, on_fake, a, b)
         return -value if math.isfinite(value) else math.inf
 
     starts = [(0.0, 0.0)] + [
@@ -246,7 +254,7 @@ def _calibrated(dual: Dual, training: Any, critic: Any, split: _Split) -> tuple[
         for scale in (1.0, 8.0)
     ]
     scale, shift = min(starts, key=lambda start: loss(np.asarray(start)))
-    return float(scale), float(shift)
+    return lambda values: applied(values, float(scale), float(shift))
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +270,7 @@ class _Held:
         _, training = _torch_parts()
         x, y = split.held[:2]
         real, fake = (
-            best.scale * training.outputs(best.critic, points, split.device) + best.shift for points in (x, y)
+            best.calibrate(training.outputs(best.critic, points, split.device)) for points in (x, y)
         )
         slope = None
         if dual.lipschitz and not best.kind.proved:

@@ -21,6 +21,7 @@ __all__ = [
     "fit",
     "gradient_norms",
     "largest_slope",
+    "on_both",
     "outputs",
     "resampler",
     "seeded",
@@ -84,7 +85,7 @@ def fit(
             critic.progress = step / steps
         real, fake = batches()
         warm = not dual.lipschitz and step < WARM * steps
-        on_real, on_fake = critic(real).reshape(-1), critic(fake).reshape(-1)
+        on_real, on_fake = on_both(critic, real, fake)
         loss = _logistic(on_real, on_fake) if warm else -dual.bound(on_real, on_fake)
         if kind.penalty:
             loss = loss + kind.penalty * _slope_penalty(critic, real, fake)
@@ -110,6 +111,12 @@ def fit(
     critic.load_state_dict(kept)
     critic.eval()
     return best
+
+
+def on_both(critic: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """Outputs on both sides from one pass: orthogonal weights cost as much as the data does."""
+    out = critic(torch.cat([real, fake])).reshape(-1)
+    return out[: len(real)], out[len(real) :]
 
 
 def _logistic(on_real: Tensor, on_fake: Tensor) -> Tensor:
@@ -162,8 +169,7 @@ def trained(
         @torch.no_grad()
         def score(candidate: nn.Module) -> float:
             candidate.eval()
-            on_real, on_fake = candidate(known[0]).reshape(-1), candidate(known[1]).reshape(-1)
-            return float(dual.bound(on_real, on_fake, known[2], known[3]))
+            return float(dual.bound(*on_both(candidate, known[0], known[1]), known[2], known[3]))
 
         batches = resampler(x, y, batch, None if uniform else (weights[0], weights[1]))
         best = fit(critic, kind, dual, batches, score, steps=steps, advance=advance)
