@@ -45,6 +45,7 @@ def _with_squares(z: np.ndarray) -> np.ndarray:
 
 
 @metric(
+    laws=("parts: statistic", "accuracy", "needs 8 rows"),
     on="samples", degree=0, differentiable=False, better="lower", interval=None, cost="fit",
     meaning="held-out accuracy of a classifier telling real from model: 0.5 means it cannot",
     reference="Lopez-Paz & Oquab 2017",

@@ -42,6 +42,20 @@ ESTIMATORS = {
 ENOUGH_ROWS = 20  # from here on one row should not carry half of an average
 LARGEST_LOG_RATIO = 690.0  # exp of this and its reciprocal are representable
 
+# What every one of them promises, by estimator: see divergences.laws.
+ESTIMATED = (
+    "order of rows if estimator != 'classifier'",
+    "translation invariant if estimator != 'classifier'",
+    "scale invariant if estimator == 'knn' or estimator == 'histogram'",
+    "rotation invariant if estimator == 'knn'",
+    "identity if estimator == 'histogram'",
+    "weighted if estimator == 'histogram' or estimator == 'parzen'",
+    "needs 8 rows",
+    "piecewise constant if estimator == 'histogram'",
+    "chosen from the data if estimator == 'parzen'",
+    "a fit if estimator == 'classifier'",
+)
+
 _CHOICE = """
     ``estimator`` and its own options (any other option is an error):
 
@@ -73,7 +87,8 @@ def _documented(function: Any) -> Any:
 
 @_documented
 @metric(
-    on="samples", degree=0, cost="n*m", laws=("f-divergence",),
+    laws=("estimates kl", "knn kl if estimator == 'knn'", "never negative if estimator != 'knn'", *ESTIMATED),
+    on="samples", degree=0, cost="n*m",
     meaning="log-likelihood lost by modelling x with y's distribution; punishes missing what is real",
     reference="Wang, Kulkarni & Verdú 2009",
 )  # fmt: skip
@@ -106,7 +121,8 @@ def kl(
 
 @_documented
 @metric(
-    on="samples", degree=0, cost="n*m", laws=("f-divergence",),
+    laws=("never negative if estimator != 'knn'", *ESTIMATED),
+    on="samples", degree=0, cost="n*m",
     meaning="KL with the roles exchanged; punishes inventing what is not real",
     reference="Wang, Kulkarni & Verdú 2009",
 )  # fmt: skip
@@ -133,7 +149,8 @@ def reverse_kl(
 
 @_documented
 @metric(
-    on="samples", degree=0, cost="n*m", laws=("f-divergence", "symmetric"),
+    laws=("estimates js", "symmetric if estimator != 'classifier'", "never negative", *ESTIMATED),
+    on="samples", degree=0, cost="n*m",
     meaning="information one draw carries about which set it came from: 0 to log 2 = 0.693",
     reference="Lin 1991",
 )  # fmt: skip
@@ -158,7 +175,8 @@ def js(
 
 @_documented
 @metric(
-    on="samples", degree=0, cost="n*m", laws=("f-divergence", "symmetric"),
+    laws=("estimates tv", "symmetric if estimator != 'classifier'", "never negative", *ESTIMATED),
+    on="samples", degree=0, cost="n*m",
     meaning="the largest difference of probability any event has: 1 means perfectly told apart",
     reference="Tsybakov 2009, §2.4",
 )  # fmt: skip
@@ -183,7 +201,10 @@ def tv(
 
 @_documented
 @metric(
-    on="samples", degree=0, cost="n*m", laws=("symmetric",),
+    laws=(
+        "estimates hellinger", "symmetric if estimator != 'classifier'", "never negative", "square root", *ESTIMATED,
+    ),
+    on="samples", degree=0, cost="n*m",
     meaning="distance between root densities: 0 to 1",
     reference="Tsybakov 2009, §2.4",
 )  # fmt: skip
@@ -209,7 +230,8 @@ def hellinger(
 
 @_documented
 @metric(
-    on="samples", degree=0, cost="n*m", laws=("f-divergence",),
+    laws=("estimates chi2", "never negative", *ESTIMATED),
+    on="samples", degree=0, cost="n*m",
     meaning="variance of the likelihood ratio: dominated by where the model is thinnest",
     reference="Pearson 1900",
 )  # fmt: skip
@@ -235,6 +257,7 @@ def chi2(
 
 @_documented
 @metric(
+    laws=("never negative", *ESTIMATED),
     on="samples", degree=0, cost="n*m",
     meaning="KL's family by order alpha: small orders look at overlap, large ones at the worst ratio",
     reference="Rényi 1961; van Erven & Harremoës 2014",
@@ -270,7 +293,8 @@ def renyi(
 
 @_documented
 @metric(
-    on="samples", degree=0, cost="n*m", laws=("f-divergence",),
+    laws=("never negative", *ESTIMATED),
+    on="samples", degree=0, cost="n*m",
     meaning="any f-divergence, by name or from a convex f of your own",
     reference="Csiszár 1967; Liese & Vajda 2006",
 )  # fmt: skip

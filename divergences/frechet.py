@@ -27,6 +27,10 @@ __all__ = ["frechet"]
 
 
 @metric(
+    laws=(
+        "frechet", "symmetric", "root is a metric", "isometry invariant", "order of rows", "weighted",
+        "needs 2 rows",
+    ),
     on="samples",
     meaning="difference in mean and covariance: the squared W2 between fitted Gaussians (FID on features)",
     degree=2,

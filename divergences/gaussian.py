@@ -132,6 +132,7 @@ def _fitted(xp: Namespace, mean: Array, cov: Array, scale: float, dtype: Any) ->
 
 
 @metric(
+    laws=("gaussian kl",),
     on="gaussian",
     meaning="extra nats per sample paid for coding P with the Gaussian Q",
     degree=0,
@@ -155,6 +156,7 @@ def kl(x_mean: Any, x_cov: Any, y_mean: Any, y_cov: Any) -> Any:
 
 
 @metric(
+    laws=("gaussian renyi",),
     on="gaussian",
     meaning="how unlike the densities are, with weight on the ratio p/q growing with alpha",
     degree=0,
@@ -178,6 +180,7 @@ def renyi(x_mean: Any, x_cov: Any, y_mean: Any, y_cov: Any, *, alpha: float) -> 
 
 
 @metric(
+    laws=("gaussian hellinger", "symmetric", "square root"),
     on="gaussian",
     meaning="distance between the square roots of the densities, 1 where they do not overlap",
     degree=0,
@@ -205,6 +208,7 @@ def hellinger(x_mean: Any, x_cov: Any, y_mean: Any, y_cov: Any) -> Any:
 
 
 @metric(
+    laws=("gaussian js", "symmetric"),
     on="gaussian",
     meaning="nats a sample tells, on average, about which of two Gaussians on the line it came from",
     degree=0,
@@ -235,6 +239,7 @@ def js(x_mean: Any, x_cov: Any, y_mean: Any, y_cov: Any) -> Any:
 
 
 @metric(
+    laws=("gaussian wasserstein", "metric", "square root"),
     on="gaussian",
     meaning="least root mean square distance that turns one Gaussian into the other",
     degree=1,
@@ -256,6 +261,7 @@ def wasserstein(x_mean: Any, x_cov: Any, y_mean: Any, y_cov: Any) -> Any:
 
 
 @metric(
+    laws=("gaussian frechet", "symmetric"),
     on="gaussian",
     meaning="least mean squared distance that turns one Gaussian into the other",
     degree=2,

@@ -38,6 +38,10 @@ PrecisionRecall.coverage.__doc__ = "share of real samples with a model sample in
 
 
 @metric(
+    laws=(
+        "parts: precision recall density coverage", "similarity invariant", "order of rows",
+        "needs 7 rows",
+    ),
     on="samples", degree=0, differentiable=False, better="higher", cost="n*m",
     meaning="share of model samples that look real (precision, density) and of real ones that are reached "
     "(recall, coverage)",

@@ -121,6 +121,10 @@ class Parzen:
 
 
 @metric(
+    laws=(
+        "parzen", "translation invariant", "rotation invariant if bandwidth != None", "order of rows",
+        "weighted", "needs 3 rows", "chosen from the data if bandwidth == None",
+    ),
     on="samples", degree=None, better="higher", cost="n*m",
     meaning="mean log density of real rows under a Gaussian window on the model's; "
     "memorisers can beat real data",

@@ -57,7 +57,8 @@ def _divergence(p: Any, q: Any, row: FDivergence) -> Any:
 
 
 @metric(
-    on="pmf", degree=None, interval=None, cost="n", laws=("f-divergence",),
+    laws=("f-divergence", "kl"),
+    on="pmf", degree=None, interval=None, cost="n",
     meaning="expected log-likelihood lost by coding P with Q; infinite where Q misses an outcome of P",
     reference="Kullback & Leibler 1951",
 )  # fmt: skip
@@ -73,7 +74,8 @@ def kl(p: Any, q: Any) -> Any:
 
 
 @metric(
-    on="pmf", degree=None, interval=None, cost="n", laws=("f-divergence",),
+    laws=("f-divergence", "reverse kl"),
+    on="pmf", degree=None, interval=None, cost="n",
     meaning="KL with the roles exchanged: infinite where P misses an outcome of Q",
     reference="Kullback & Leibler 1951",
 )  # fmt: skip
@@ -87,7 +89,8 @@ def reverse_kl(p: Any, q: Any) -> Any:
 
 
 @metric(
-    on="pmf", degree=None, interval=None, cost="n", laws=("f-divergence", "symmetric"),
+    laws=("f-divergence", "js", "symmetric"),
+    on="pmf", degree=None, interval=None, cost="n",
     meaning="information one draw carries about which of P and Q it came from; at most log 2",
     reference="Lin 1991",
 )  # fmt: skip
@@ -103,7 +106,8 @@ def js(p: Any, q: Any) -> Any:
 
 
 @metric(
-    on="pmf", degree=None, interval=None, cost="n", laws=("metric",),
+    laws=("metric", "js distance", "square root"),
+    on="pmf", degree=None, interval=None, cost="n",
     meaning="the root of Jensen–Shannon, which is a metric",
     reference="Endres & Schindelin 2003",
 )  # fmt: skip
@@ -118,7 +122,8 @@ def js_distance(p: Any, q: Any) -> Any:
 
 
 @metric(
-    on="pmf", degree=None, interval=None, cost="n", laws=("f-divergence", "metric"),
+    laws=("f-divergence", "tv", "metric"),
+    on="pmf", degree=None, interval=None, cost="n",
     meaning="the largest difference of probability any event has under P and Q",
     reference="Tsybakov 2009, §2.4",
 )  # fmt: skip
@@ -132,7 +137,8 @@ def tv(p: Any, q: Any) -> Any:
 
 
 @metric(
-    on="pmf", degree=None, interval=None, cost="n", laws=("metric",),
+    laws=("metric", "hellinger", "square root"),
+    on="pmf", degree=None, interval=None, cost="n",
     meaning="distance between the square roots of the probabilities; 1 means disjoint",
     reference="Tsybakov 2009, §2.4",
 )  # fmt: skip
@@ -148,7 +154,8 @@ def hellinger(p: Any, q: Any) -> Any:
 
 
 @metric(
-    on="pmf", degree=None, interval=None, cost="n", laws=("f-divergence",),
+    laws=("f-divergence", "chi2"),
+    on="pmf", degree=None, interval=None, cost="n",
     meaning="variance of the likelihood ratio under Q; infinite where Q misses an outcome of P",
     reference="Pearson 1900",
 )  # fmt: skip
@@ -162,7 +169,8 @@ def chi2(p: Any, q: Any) -> Any:
 
 
 @metric(
-    on="pmf", degree=None, interval=None, cost="n", laws=("f-divergence",),
+    laws=("f-divergence", "neyman chi2"),
+    on="pmf", degree=None, interval=None, cost="n",
     meaning="Pearson's χ² with the roles exchanged",
     reference="Neyman 1949",
 )  # fmt: skip
@@ -176,7 +184,8 @@ def neyman_chi2(p: Any, q: Any) -> Any:
 
 
 @metric(
-    on="pmf", degree=None, interval=None, cost="n", laws=("f-divergence", "symmetric"),
+    laws=("f-divergence", "jeffreys", "symmetric"),
+    on="pmf", degree=None, interval=None, cost="n",
     meaning="KL plus reverse KL",
     reference="Jeffreys 1946",
 )  # fmt: skip
@@ -190,7 +199,8 @@ def jeffreys(p: Any, q: Any) -> Any:
 
 
 @metric(
-    on="pmf", degree=None, interval=None, cost="n", laws=("f-divergence", "symmetric"),
+    laws=("f-divergence", "triangular", "symmetric"),
+    on="pmf", degree=None, interval=None, cost="n",
     meaning="a bounded, symmetric χ²: within a factor of two of JS",
     reference="Topsøe 2000",
 )  # fmt: skip
@@ -204,7 +214,8 @@ def triangular(p: Any, q: Any) -> Any:
 
 
 @metric(
-    on="pmf", degree=None, interval=None, cost="n", laws=("f-divergence",),
+    laws=("f-divergence", "alpha"),
+    on="pmf", degree=None, interval=None, cost="n",
     meaning="Amari's family between reverse KL (0) and KL (1) and beyond",
     reference="Cressie & Read 1984",
 )  # fmt: skip
@@ -219,6 +230,7 @@ def alpha(p: Any, q: Any, *, alpha: float) -> Any:
 
 
 @metric(
+    laws=("renyi",),
     on="pmf", degree=None, interval=None, cost="n",
     meaning="KL's family by order: α = 1 is KL, ∞ the worst-case log ratio",
     reference="Rényi 1961; van Erven & Harremoës 2014",

@@ -27,7 +27,11 @@ MEMORY = 6  # states that Anderson's acceleration combines
 
 
 @metric(
-    on="samples", degree=2, cost="n*m", laws=("symmetric",),
+    laws=(
+        "sinkhorn", "symmetric", "homogeneous if epsilon == None and p == 2",
+        "chosen from the data if epsilon == None",
+    ),
+    on="samples", degree=2, cost="n*m",
     meaning="optimal transport blurred at scale ε^(1/p), without the blur's bias; 0 only if P = Q",
     reference="Feydy et al. 2019",
 )  # fmt: skip
