@@ -36,8 +36,8 @@ MEDIAN_ROWS = 2000  # the median bandwidth reads at most this many rows of the p
 
 
 @metric(
+    laws=("energy", "symmetric"),
     on="samples", degree=1, cost="n*m",
-    laws=("ipm", "translation invariant", "symmetric", "root is a metric"),
     meaning="how much farther apart points of different sets are than points of the same set; "
     "0 only if P = Q",
     reference="Székely & Rizzo 2013",
@@ -61,8 +61,8 @@ def energy(x: Any, y: Any, *, x_weights: Any = None, y_weights: Any = None) -> A
 
 
 @metric(
+    laws=("cramer", "symmetric"),
     on="samples", degree=1, cost="n*m",
-    laws=("ipm", "translation invariant", "symmetric", "root is a metric", "unbiased gradient"),
     meaning="half the energy distance; in 1-D the area between the squared CDF gap",
     reference="Bellemare et al. 2017; Székely 2003",
 )  # fmt: skip
@@ -125,8 +125,19 @@ KERNELS = (*STATIONARY, "polynomial", "linear")
 
 
 @metric(
+    laws=(
+        "squared mmd", "symmetric", "order of rows", "weighted", "needs 2 rows if estimator == 'unbiased'",
+        "squared ipm if estimator == 'biased' and "
+        "(bandwidth != 'median' or kernel == 'linear' or kernel == 'polynomial')",
+        "plug-in if estimator == 'biased' and "
+        "(bandwidth != 'median' or kernel == 'linear' or kernel == 'polynomial')",
+        "never negative if estimator == 'biased'", "identity if estimator == 'biased'",
+        "isometry invariant if kernel != 'polynomial'", "rotation invariant",
+        "scale invariant if bandwidth == 'median' and kernel != 'linear' and kernel != 'polynomial'",
+        "polynomial kernel if kernel == 'linear' or kernel == 'polynomial'",
+        "chosen from the data if bandwidth == 'median' and kernel != 'linear' and kernel != 'polynomial'",
+    ),
     on="samples", degree=None, cost="n*m",
-    laws=("ipm", "symmetric"),
     meaning="squared distance between the mean embeddings of the two sets; near 0, possibly below, if P = Q",
     reference="Gretton et al. 2012",
 )  # fmt: skip
@@ -177,7 +188,8 @@ def squared_mmd(
 
 
 @metric(
-    on="samples", degree=None, cost="n*m", laws=("symmetric",),
+    laws=("kid", "symmetric", "order of rows", "rotation invariant", "weighted", "needs 2 rows"),
+    on="samples", degree=None, cost="n*m",
     meaning="the cubic-kernel MMD² of GAN papers, on features; unbiased, so comparable across sample sizes",
     reference="Bińkowski et al. 2018",
 )  # fmt: skip

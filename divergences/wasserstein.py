@@ -35,7 +35,8 @@ CERTIFIED = 1e-6  # one above this is reported
 
 
 @metric(
-    on="samples", degree=1, cost="n^3", laws=("metric", "ipm", "translation invariant"),
+    laws=("wasserstein", "metric", "isometry invariant", "ipm if p == 1", "p-th root"),
+    on="samples", degree=1, cost="n^3",
     meaning="the least average distance mass must travel to turn one set into the other",
     reference="Villani 2009; Peyré & Cuturi 2019",
 )  # fmt: skip
@@ -135,7 +136,8 @@ def _by_transport(pair: Pair, p: float) -> Array:
 
 
 @metric(
-    on="samples", degree=1, cost="n log n", laws=("metric", "translation invariant"),
+    laws=("sliced wasserstein", "metric", "translation invariant", "mean over directions", "p-th root"),
+    on="samples", degree=1, cost="n log n",
     meaning="Wasserstein distance averaged over one-dimensional shadows of the two sets",
     reference="Rabin et al. 2011; Bonneel et al. 2015",
 )  # fmt: skip
@@ -173,7 +175,11 @@ def sliced_wasserstein(
 
 
 @metric(
-    on="samples", degree=1, cost="n log n", laws=("metric", "translation invariant"),
+    laws=(
+        "sliced wasserstein", "max sliced", "metric", "translation invariant", "p-th root",
+        "kinked at its maximum",
+    ),
+    on="samples", degree=1, cost="n log n",
     meaning="Wasserstein distance along the one direction that tells the sets apart best",
     reference="Deshpande et al. 2019",
 )  # fmt: skip
