@@ -105,7 +105,7 @@ def _loop(
                 if run.iteration % log_every and not last:
                     continue
                 # the one look at the device's numbers in many iterations
-                run.check(torch.stack(window).tolist(), good, folder)
+                run.check(run.fabric.all_reduce(torch.stack(window), reduce_op="mean").tolist(), good, folder)
                 window.clear()
                 record = run.record()
                 if measure and (last or run.iteration % measure_every == 0):
@@ -482,9 +482,11 @@ def _fabric(accelerator: str, precision: str) -> Any:
             f"guard looks for); got {precision!r}"
         )
     # under `fabric run` its own options count; else one device, which is what small networks need
-    devices: Any = "auto" if os.environ.get("LT_CLI_USED") == "1" else 1
+    launched = os.environ.get("LT_CLI_USED") == "1"
+    devices: Any = "auto" if launched else 1
     fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)
-    fabric.launch()
+    if not launched:
+        fabric.launch()
     return fabric
 
 
