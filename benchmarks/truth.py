@@ -2,6 +2,7 @@
 
     python benchmarks/truth.py convergence              # N(0,1) against N(1,1), n = 1e2 … 1e5
     python benchmarks/truth.py parzen --data FOLDER     # FOLDER holds the four MNIST files
+    python benchmarks/truth.py critics                  # W1 critics against known potentials
 
 Each run saves JSON under benchmarks/results and prints a Markdown table. ``convergence`` also
 rewrites docs/convergence.md.
@@ -177,6 +178,13 @@ def parzen(arguments: argparse.Namespace) -> None:
     save("parzen_mnist", {"versions": versions(), "published": "242.7 ± 2.1", "rows": table})
 
 
+def critics(arguments: argparse.Namespace) -> None:
+    """The hard exam of W1 critics: every one's error in W1 and the cosine of its gradient."""
+    from critics import critics as run  # needs torch
+
+    run(arguments)
+
+
 def read_images(path: Path) -> np.ndarray:
     """An idx3 image file as rows of pixels in [0, 1]."""
     with gzip.open(path) as file:
@@ -203,7 +211,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(required=True)
-    kinds: dict[str, Callable[[argparse.Namespace], None]] = {"convergence": convergence, "parzen": parzen}
+    kinds: dict[str, Callable[[argparse.Namespace], None]] = {
+        "convergence": convergence,
+        "parzen": parzen,
+        "critics": critics,
+    }
     for name, run in kinds.items():
         command = commands.add_parser(name, help=(run.__doc__ or "").split("\n")[0])
         command.set_defaults(run=run)
@@ -213,6 +225,10 @@ def main() -> None:
             )
         if name == "parzen":
             command.add_argument("--data", required=True, help="folder of the MNIST idx.gz files")
+        if name == "critics":
+            command.add_argument("--dimensions", type=int, nargs="+", default=[2, 16, 128])
+            command.add_argument("--steps", type=int, default=2000)
+            command.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
     arguments.run(arguments)
 

@@ -115,7 +115,9 @@ class Flow(Model):
             raise ValueError(f"a flow of couplings needs d of at least 2; got {d}. Use a Mixture")
         self.d = d
         self.nets = nn.ModuleList(
-            nn.Sequential(nn.Linear(d, width), nn.Tanh(), nn.Linear(width, width), nn.Tanh(), nn.Linear(width, 2 * d))
+            nn.Sequential(
+                nn.Linear(d, width), nn.Tanh(), nn.Linear(width, width), nn.Tanh(), nn.Linear(width, 2 * d)
+            )
             for _ in range(layers)
         )  # fmt: skip
         for net in self.nets:  # starts as the identity
@@ -167,11 +169,10 @@ def fit(
     chosen: Any = parse(objective)
     if not chosen.needs_model:
         raise ValueError(f"objective must be 'maximum-likelihood' or 'model-reverse-kl'; got {chosen.name!r}")
-    if isinstance(target, Tensor) != (chosen.name == "maximum-likelihood"):
-        raise TypeError(
-            f"{chosen.name} takes {'samples, a tensor (n, d)' if callable(target) else 'the log density of P'}"
-            f" as target; got {type(target).__name__}"
-        )
+    by_samples = chosen.name == "maximum-likelihood"
+    if isinstance(target, Tensor) != by_samples:
+        wanted = "samples, a tensor (n, d)" if by_samples else "P's log density, a function,"
+        raise TypeError(f"{chosen.name} takes {wanted} as target; got {type(target).__name__}")
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)

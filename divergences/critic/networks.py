@@ -13,12 +13,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["CRITICS", "FunnelCritic", "Kind", "MaxMin", "OrthogonalCritic", "RatioCritic", "custom", "plain_critic"]
+__all__ = [
+    "CRITICS",
+    "FunnelCritic",
+    "Kind",
+    "MaxMin",
+    "OrthogonalCritic",
+    "RatioCritic",
+    "custom",
+    "plain_critic",
+]
 
 SHARP = 1e-3  # of the spread: what softens the minimum of the funnels when training ends
 FULL_QUADRATIC = 32  # features up to which products enter the log-ratio
@@ -105,7 +115,7 @@ def plain_critic(d: int, *, width: int = 128, depth: int = 3) -> nn.Sequential:
     """A fully connected network; nothing bounds its slope."""
     sizes = [d] + [width] * depth
     layers: list[nn.Module] = []
-    for inner, outer in zip(sizes[:-1], sizes[1:], strict=True):
+    for inner, outer in pairwise(sizes):
         layers += [nn.Linear(inner, outer), nn.LeakyReLU(0.2)]
     return nn.Sequential(*layers, nn.Linear(width, 1), nn.Flatten(0))
 
@@ -117,14 +127,15 @@ def plain_critic(d: int, *, width: int = 128, depth: int = 3) -> nn.Sequential:
 class Kind:
     """A critic by name: how it is made from standardised training data, and how it is trained.
 
-    ``proved``: 1-Lipschitz by construction. ``penalty`` weighs (|∇v| − 1)² between real and fake,
-    ``clip`` bounds every weight; neither proves anything.
+    ``proved``: 1-Lipschitz by construction. ``penalty`` weighs (|∇v| − 1)² between real and fake
+    (``one_sided``: only where |∇v| > 1), ``clip`` bounds every weight; none of these proves anything.
     """
 
     make: Callable[[Tensor, Tensor], nn.Module]
     rate: float
     proved: bool = False
     penalty: float = 0.0
+    one_sided: bool = False
     clip: float | None = None
     betas: tuple[float, float] = (0.9, 0.99)
 

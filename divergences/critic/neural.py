@@ -125,7 +125,7 @@ def _torch_parts() -> tuple[Any, Any]:
         if error.name != "torch":
             raise
         raise ModuleNotFoundError(
-            "neural_dual trains networks with PyTorch, which is not installed: pip install divergences[torch]",
+            "a critic is trained with PyTorch, which is not installed: pip install divergences[torch]",
             name="torch",
         ) from error
     return networks, training
@@ -222,9 +222,7 @@ def _best_critic(
     return replace(best, calibrate=_calibration(dual, training, best.critic, split))
 
 
-def _calibration(
-    dual: Dual, training: Any, critic: Any, split: _Split
-) -> Callable[[np.ndarray], np.ndarray]:
+def _calibration(dual: Dual, training: Any, critic: Any, split: _Split) -> Callable[[np.ndarray], np.ndarray]:
     """The scale and shift of the outputs whose bound is surely highest on the rows set aside, capped there.
 
     What a step (total variation) or a tail (χ²) asks of the outputs is not what training left; scale 0

@@ -45,9 +45,7 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
         yield
 
 
-def resampler(
-    x: Tensor, y: Tensor, batch: int, weights: tuple[Tensor, Tensor] | None = None
-) -> Batches:
+def resampler(x: Tensor, y: Tensor, batch: int, weights: tuple[Tensor, Tensor] | None = None) -> Batches:
     """Batches drawn from two samples with replacement, by weight; all rows where they are few."""
     if weights is None and max(len(x), len(y)) <= batch:
         return lambda: (x, y)
@@ -69,11 +67,12 @@ def fit(
     score: Callable[[nn.Module], float],
     *,
     steps: int,
+    keep_best: bool = True,
     advance: Callable[[float], None] | None = None,
 ) -> float:
     """Maximise ``dual.bound`` over batches by Adam, cosine rate; returns the best ``score``.
 
-    The critic ends with the weights that scored best. A bound that grows like e^v is reached through
+    The critic ends with the weights that scored best (the last ones, unless ``keep_best``). A bound that grows like e^v is reached through
     logistic regression first: its optimum log p/q is that of every f-divergence, its gradients bounded.
     """
     optimiser = torch.optim.Adam(critic.parameters(), lr=kind.rate, betas=kind.betas)
@@ -88,7 +87,7 @@ def fit(
         on_real, on_fake = on_both(critic, real, fake)
         loss = _logistic(on_real, on_fake) if warm else -dual.bound(on_real, on_fake)
         if kind.penalty:
-            loss = loss + kind.penalty * _slope_penalty(critic, real, fake)
+            loss = loss + kind.penalty * _slope_penalty(critic, real, fake, kind.one_sided)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(critic.parameters(), 10.0)
@@ -99,7 +98,7 @@ def fit(
             with torch.no_grad():
                 for weight in critic.parameters():
                     weight.clamp_(-kind.clip, kind.clip)
-        if (step + 1) % max(1, steps // CHECKS) == 0 or step + 1 == steps:
+        if keep_best and ((step + 1) % max(1, steps // CHECKS) == 0 or step + 1 == steps):
             value = score(critic)
             since += 1
             if value > best:
@@ -108,7 +107,8 @@ def fit(
                 break
         if advance is not None:
             advance(1)
-    critic.load_state_dict(kept)
+    if keep_best:
+        critic.load_state_dict(kept)
     critic.eval()
     return best
 
@@ -123,12 +123,12 @@ def _logistic(on_real: Tensor, on_fake: Tensor) -> Tensor:
     return nn.functional.softplus(-on_real).mean() + nn.functional.softplus(on_fake).mean()
 
 
-def _slope_penalty(critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
-    """E(|∇v| − 1)² at points between paired real and fake (Gulrajani et al. 2017)."""
+def _slope_penalty(critic: nn.Module, real: Tensor, fake: Tensor, one_sided: bool) -> Tensor:
+    """E(|∇v| − 1)² at points between paired real and fake (Gulrajani et al. 2017; Petzka et al. 2018)."""
     count = min(len(real), len(fake))
     share = torch.rand(count, 1, device=real.device, dtype=real.dtype)
-    between = torch.lerp(real[:count], fake[:count], share)
-    return (gradient_norms(critic, between, create_graph=True) - 1.0).square().mean()
+    excess = gradient_norms(critic, torch.lerp(real[:count], fake[:count], share), create_graph=True) - 1.0
+    return (excess.clamp_min(0.0) if one_sided else excess).square().mean()
 
 
 def gradient_norms(critic: nn.Module, points: Tensor, *, create_graph: bool = False) -> Tensor:
