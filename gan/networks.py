@@ -23,7 +23,6 @@ __all__ = [
     "GENERATORS",
     "FourierFeatures",
     "Maxout",
-    "Packed",
     "Space",
     "critic",
     "generator",
@@ -100,20 +99,6 @@ class Maxout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.linear(x).unflatten(1, (-1, self.pieces)).amax(2)
-
-
-class Packed(nn.Module):
-    """A critic that judges ``count`` samples at a time, side by side (PacGAN; Lin et al. 2018).
-
-    (n, d) → n / count outputs. What a generator that lost modes cannot hide: packs without variety.
-    """
-
-    def __init__(self, inner: nn.Module, count: int) -> None:
-        super().__init__()
-        self.inner, self.count = inner, count
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.inner(x.reshape(len(x) // self.count, -1))
 
 
 class Images(nn.Module):
@@ -329,16 +314,15 @@ CRITICS: dict[str, Callable[..., nn.Module]] = {
 
 
 def critic(text: str, space: Space, *, packing: int = 1) -> nn.Module:
-    """The critic a text names: (n, d) → (n, 1); with ``packing`` m > 1 it judges m samples at a time.
+    """The critic a text names: (n, d) → (n, 1); with ``packing`` m > 1 a sample is m of the data, (n, m·d).
 
+    Packs side by side show what a generator that lost modes cannot hide (PacGAN; Lin et al. 2018).
     ``outputs=k`` gives (n, k), which the objectives on a critic's feature space take.
 
-    >>> critic("fourier(64)", Space(2), packing=2)(torch.zeros(6, 2)).shape
-    torch.Size([3, 1])
+    >>> critic("fourier(64)", Space(2), packing=3)(torch.zeros(5, 6)).shape
+    torch.Size([5, 1])
     """
-    if packing == 1:
-        return _spec.build(text, CRITICS, "a critic", space=space)
-    shape = space.image_shape
-    if shape is not None and _spec.parse(text, "a critic").name == "conv":
-        raise ValueError("packing stacks flat samples; the conv critic takes one image at a time, use mlp")
-    return Packed(_spec.build(text, CRITICS, "a critic", space=Space(space.d * packing)), packing)
+    if packing > 1 and _spec.parse(text, "a critic").name == "conv":
+        raise ValueError("packing lays flat samples side by side; the conv critic takes one image, use mlp")
+    seen = space if packing == 1 else Space(space.d * packing)
+    return _spec.build(text, CRITICS, "a critic", space=seen)

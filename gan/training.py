@@ -267,15 +267,20 @@ class _Run:
 
     def real(self) -> Tensor:
         self.drawn += 1
-        return self.batches(self.drawn - 1)
+        return self._packed(self.batches(self.drawn - 1))
 
     def fake(self, *, with_graph: bool) -> Any:
         """A batch of samples, or a tuple of them where the objective takes several."""
         count = getattr(self.objective, "fake_batches", 1)
         size = self.batches.share.stop - self.batches.share.start
         with torch.set_grad_enabled(with_graph), self.fabric.autocast():
-            batches = tuple(self._play_generator(self._noise(size)) for _ in range(count))
+            batches = tuple(self._packed(self._play_generator(self._noise(size))) for _ in range(count))
         return batches if count > 1 else batches[0]
+
+    def _packed(self, samples: Tensor) -> Tensor:
+        """Samples side by side, where the critic judges several at a time."""
+        count = self.recipe.packing if self.critic is not None else 1
+        return samples if count == 1 else samples.reshape(len(samples) // count, -1)
 
     def _noise(self, size: int) -> Tensor:
         shape = (size, self.recipe.latent)
@@ -292,12 +297,17 @@ class _Run:
         with self.fabric.autocast():
             loss = self.objective.critic_loss(self._play_critic, real, fake)
             penalty = self.regularizer.penalty(
-                self.critic, real, fake[0] if isinstance(fake, tuple) else fake,  # type: ignore[arg-type]
+                self._bounded(fake), real, fake[0] if isinstance(fake, tuple) else fake,
                 step=self.critic_step, progress=self.iteration / self.recipe.iterations,
             )  # fmt: skip
         whole = loss if penalty is None else loss + penalty
         self._latest = (real, fake)
         return loss.detach(), self._descend(whole, self.critic_weights)
+
+    def _bounded(self, fake: Any) -> Any:
+        """The function whose slopes a penalty bounds: the critic, or what the objective makes of it."""
+        witness = getattr(self.objective, "witness", None)
+        return self.critic if witness is None else witness(self.critic, fake)
 
     def generator_gradient(self, real: Tensor, fake: Any) -> tuple[Tensor, Tensor]:
         """The same for the generator, through a critic that stands still."""
@@ -470,7 +480,12 @@ class _Run:
 def _objective(recipe: Recipe) -> Any:
     from gan import objectives
 
-    return objectives.parse(recipe.objective)
+    found = objectives.parse(recipe.objective)
+    if found.needs_model:
+        raise ValueError(
+            f"{found.name} needs a model with a density (gan.models); this loop trains generators"
+        )
+    return found
 
 
 def _fabric(accelerator: str, precision: str) -> Any:

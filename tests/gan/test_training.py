@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.nn.functional import softplus
 
-from gan import _checkpoint, _optimizers, autoencoder, data, model, networks
+from gan import _checkpoint, _optimizers, autoencoder, data, model, networks, regularizers
 from gan._random import Batches, mixed, seeded
 from gan.recipes import Recipe
 from gan.training import TrainingFault, train
@@ -217,6 +217,37 @@ def test_without_a_critic_the_generator_descends_the_metric():
     assert "critic_loss" not in found.history[0]
 
 
+def test_a_packed_critic_judges_samples_side_by_side():
+    class Watched(Relativistic):
+        def critic_loss(self, critic, real, fake):
+            assert real.shape == fake.shape == (8, 8)
+            return super().critic_loss(critic, real, fake)
+
+    found = run(SMALL.but(packing=4, iterations=3), Watched())
+    assert found.critic(torch.zeros(2, 8)).shape == (2, 1)
+
+
+def test_a_penalty_bounds_what_the_objective_names():
+    class Squared(Relativistic):
+        def witness(self, critic, fake):
+            return lambda x: (x * SLOPES).sum(1)  # a slope of 5, whatever the critic
+
+    seen = []
+    SLOPES = torch.tensor([3.0, 4.0])
+
+    class Watched(regularizers.GradientPenalty):
+        def term(self, critic, real, fake):
+            seen.append(super().term(critic, real, fake).item())
+            return None
+
+    regularizers.REGULARIZERS["watched"] = Watched
+    try:
+        run(SMALL.but(regularizer="watched", iterations=2), Squared())
+    finally:
+        del regularizers.REGULARIZERS["watched"]
+    assert seen == pytest.approx([16, 16])
+
+
 def test_an_objective_may_take_two_batches_of_fakes():
     class Paired(Relativistic):
         fake_batches = 2
@@ -397,10 +428,9 @@ def test_a_loaded_model_draws_the_same_samples(tmp_path):
         found.sample(50, rng=1, average=False), loaded.sample(50, rng=1, average=False)
     )
     assert loaded.history == found.history
-    x = torch.randn(4, 2)
+    packs = torch.randn(3, 4)  # of two points each
     found.critic.eval()
-    torch.testing.assert_close(loaded.critic(x), found.critic(x))
-    assert loaded.critic(x).shape == (2, 1), "packs of two"
+    torch.testing.assert_close(loaded.critic(packs), found.critic(packs))
     with pytest.raises(ValueError, match="n must be a whole number of samples"):
         loaded.sample(0)
 
