@@ -12,6 +12,7 @@ from typing import Any
 from divergences import gaussian, pmf
 from divergences._inputs import DivergenceWarning
 from divergences.classifier import classifier_two_sample
+from divergences.critic.neural import neural_dual
 from divergences.density_ratio import chi2, f_divergence, hellinger, js, kl, renyi, reverse_kl, tv
 from divergences.evaluate import Report, evaluate
 from divergences.fdivergence import FDivergence
@@ -53,6 +54,7 @@ __all__ = [
     "kl",
     "max_sliced_wasserstein",
     "metric",
+    "neural_dual",
     "parse",
     "parzen_log_likelihood",
     "pmf",

@@ -24,8 +24,10 @@ from divergences.transport.dispatch import solve
 from divergences.transport.pricing import c_transform
 from divergences.transport.problem import Problem, Solution
 
-__all__ = ["neural_dual"]
+__all__ = ["dual_value", "neural_dual"]
 
+STEPS, BATCH = 1000, 512
+FEWEST = 16  # rows a side: for training, stopping and valuing
 EXACT_PAIRS = 10**7  # held-out pairs up to which the exact W1 is computed unasked: about two seconds
 VALIDATION = 0.25  # of the training half: stops the training, and calibrates
 PROVED = ("orthogonal", "funnels")  # both are trained for W1, the better on the rows set aside is kept
@@ -38,8 +40,8 @@ def neural_dual(
     *,
     divergence: Any = "wasserstein",
     critic: str | Callable[[int], Any] | None = None,
-    steps: int = 1000,
-    batch: int = 512,
+    steps: int = STEPS,
+    batch: int = BATCH,
     exact: bool | None = None,
     confidence: float = 0.95,
     x_weights: Any = None,
@@ -74,6 +76,8 @@ def neural_dual(
     >>> found.certificate.lower <= found.certificate.upper, abs(found.value - 4.24) < 1
     (True, True)
     """
+    from statistics import NormalDist
+
     dual = as_dual(divergence)
     steps = check_integer(steps, "steps")
     batch = check_integer(batch, "batch", minimum=2)
@@ -82,23 +86,18 @@ def neural_dual(
         raise ValueError(f"confidence must be below 1; got {level:g}. Write 0.95 for 95 %")
     seed = rng if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) else None
     generator = check_rng(rng)
-    pair = check_pair(x, y, x_weights, y_weights, min_rows=16)
     kinds = _kinds(critic, dual)
-    split = _Split.of(pair, generator, affine=not dual.lipschitz)
-    best = _best_critic(kinds, dual, split, steps, batch, generator, progress)
-    held = _Held.of(best, dual, split)
-    unit = split.unit * pair.scale if dual.lipschitz else 1.0
-    value = float(dual.bound(held.real, held.fake, *split.held[2:])) * unit
-    error = dual.standard_error(held.real, held.fake, *split.held[2:]) * unit
-    certificate, notes = None, [_says(best, dual, split)]
+    pair = check_pair(x, y, x_weights, y_weights, min_rows=FEWEST)
+    found = _measured(pair, dual, kinds, steps, batch, generator, progress)
+    certificate, notes = None, [_says(found.best, dual, found.split)]
     if dual.lipschitz:
-        certificate, more = _certified(held, best, split, value, exact, pair.scale)
+        certificate, more = _certified(found, exact, pair.scale)
         notes += more
-    reach = _normal_quantile(0.5 + level / 2) * error
+    reach = NormalDist().inv_cdf(0.5 + level / 2) * found.error
     return Estimate(
-        value=value,
-        interval=Interval(value - reach, value + reach, level) if math.isfinite(reach) else None,
-        standard_error=error,
+        value=found.value,
+        interval=Interval(found.value - reach, found.value + reach, level) if math.isfinite(reach) else None,
+        standard_error=found.error,
         certificate=certificate,
         notes=tuple(notes),
         n=pair.n,
@@ -108,10 +107,28 @@ def neural_dual(
     )
 
 
-def _normal_quantile(probability: float) -> float:
-    from statistics import NormalDist
+def dual_value(pair: Pair, divergence: Any, rng: Any) -> float:
+    """``neural_dual(...).value`` of a checked pair, at its defaults."""
+    dual = as_dual(divergence)
+    return _measured(pair, dual, _kinds(None, dual), STEPS, BATCH, check_rng(rng), None).value
 
-    return NormalDist().inv_cdf(probability)
+
+def _measured(
+    pair: Pair,
+    dual: Dual,
+    kinds: dict[str, Any],
+    steps: int,
+    batch: int,
+    rng: np.random.Generator,
+    progress: bool | None,
+) -> _Measured:
+    split = _Split.of(pair, rng, affine=not dual.lipschitz)
+    best = _best_critic(kinds, dual, split, steps, batch, rng, progress)
+    real, fake = _outputs(best, dual, split)
+    unit = split.unit * pair.scale if dual.lipschitz else 1.0
+    value = float(dual.bound(real, fake, *split.held[2:])) * unit
+    error = dual.standard_error(real, fake, *split.held[2:]) * unit
+    return _Measured(best, split, fake, value, error)
 
 
 # ── the parts ───────────────────────────────────────────────────────────────────────────────
@@ -165,9 +182,9 @@ class _Split:
         parts: list[list[tuple[np.ndarray, np.ndarray]]] = []
         for name, (rows, weights) in zip("xy", sides, strict=True):
             order = rng.permutation(np.flatnonzero(weights > 0))
-            if len(order) < 16:
+            if len(order) < FEWEST:
                 raise ValueError(
-                    f"{name}_weights must leave at least 16 rows for training, stopping and valuing; got "
+                    f"{name}_weights must leave at least {FEWEST} rows, to train, stop and value on; got "
                     f"{len(order)}. Draw more samples"
                 )
             half = len(order) // 2
@@ -255,40 +272,38 @@ def _calibration(dual: Dual, training: Any, critic: Any, split: _Split) -> Calla
     return lambda values: applied(values, float(scale), float(shift))
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
+def _outputs(best: _Trained, dual: Dual, split: _Split) -> tuple[np.ndarray, np.ndarray]:
     """The critic's calibrated outputs on the held-out rows."""
+    _, training = _torch_parts()
+    x, y = split.held[:2]
+    real, fake = (best.calibrate(training.outputs(best.critic, points, split.device)) for points in (x, y))
+    if dual.lipschitz and best.kind.clip is not None:  # its unit is arbitrary: the steepest slope seen is 1
+        slope = max(training.largest_slope(best.critic, points, split.device) for points in (x, y))
+        real, fake = real / max(slope, 1e-12), fake / max(slope, 1e-12)
+    return real, fake
 
-    real: np.ndarray
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """A trained critic, its outputs on the held-out y, and what it is worth there, in the data's unit."""
+
+    best: _Trained
+    split: _Split
     fake: np.ndarray
-    slope: float | None  # the largest gradient seen, where none is proved
-
-    @classmethod
-    def of(cls, best: _Trained, dual: Dual, split: _Split) -> _Held:
-        _, training = _torch_parts()
-        x, y = split.held[:2]
-        real, fake = (
-            best.calibrate(training.outputs(best.critic, points, split.device)) for points in (x, y)
-        )
-        slope = None
-        if dual.lipschitz and not best.kind.proved:
-            slope = max(training.largest_slope(best.critic, points, split.device) for points in (x, y))
-            if best.kind.clip is not None and slope > 0:  # its unit is arbitrary
-                real, fake = real / slope, fake / slope
-        return cls(real, fake, slope)
+    value: float
+    error: float
 
 
 # ── W1: what can be proved ──────────────────────────────────────────────────────────────────
 
 
-def _certified(
-    held: _Held, best: _Trained, split: _Split, value: float, exact: bool | None, scale: float
-) -> tuple[Certificate, list[str]]:
+def _certified(found: _Measured, exact: bool | None, scale: float) -> tuple[Certificate, list[str]]:
     """Proved bounds on the W1 of the held-out rows, in the data's unit, and how low the critic is."""
+    split, value = found.split, found.value
     a, b = split.held[2:]
     problem = Problem(split.raw[0], split.raw[1], a, b, p=1.0)
-    v = -split.unit * held.fake
-    if not best.kind.proved:
+    v = -split.unit * found.fake
+    if not found.best.kind.proved:
         v = _best_multiple(problem, v) * v
     none = np.zeros(0, dtype=np.int64)
     start = Solution(none, none, np.zeros(0), np.zeros(problem.n), v, rounds=0, converged=False)

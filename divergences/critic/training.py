@@ -72,8 +72,9 @@ def fit(
 ) -> float:
     """Maximise ``dual.bound`` over batches by Adam, cosine rate; returns the best ``score``.
 
-    The critic ends with the weights that scored best (the last ones, unless ``keep_best``). A bound that grows like e^v is reached through
-    logistic regression first: its optimum log p/q is that of every f-divergence, its gradients bounded.
+    The critic ends with the weights that scored best (the last ones, unless ``keep_best``). A bound that
+    grows like e^v is reached through logistic regression first: its optimum log p/q is that of every
+    f-divergence, its gradients are bounded.
     """
     optimiser = torch.optim.Adam(critic.parameters(), lr=kind.rate, betas=kind.betas)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
