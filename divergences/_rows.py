@@ -141,10 +141,11 @@ class Rows:
         start = 0
         while start < len(self):
             stop = min(start + step, len(self))
-            boundary = self._chunk_start(stop) if stop < len(self) else stop
+            to_the_end = stop == len(self) and self._chunk_start(start) == start
+            boundary = stop if to_the_end else self._chunk_start(stop)
             if boundary > start:
                 stop = boundary
-            else:  # a chunk larger than the step is cut in even pieces
+            elif stop < len(self):  # a chunk larger than the step is cut in even pieces
                 left = min(self._chunk_stop(stop), len(self)) - start
                 stop = start + -(-left // -(-left // step))
             yield slice(start, stop)
