@@ -12,14 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from divergences._arrays import Array, detached, to_numpy
+from divergences import _line
+from divergences._arrays import Array, detached
 from divergences._inputs import Pair, check_option, check_pair, check_positive, warn
 from divergences._pairwise import (
     distance_matrix,
     euclidean,
     gram_diagonal,
     gram_sums,
-    representative_rows,
+    representatives,
     self_sums,
     weighted_sums,
 )
@@ -50,13 +51,14 @@ def energy(x: Any, y: Any, *, x_weights: Any = None, y_weights: Any = None) -> A
     SciPy's ``energy_distance`` is its root, GeomLoss's energy its half. At finite n it is
     positive even when P = Q, by about (1/n + 1/m) E|X−X'|.
 
-    O(n log n) in one dimension, O(nmd) time and O(n) memory otherwise. Differentiable in torch,
+    O(n log n) in one dimension, O(nmd) time and O(n) memory otherwise; samples too large to load (a
+    memmap, an HDF5, Zarr or Dask array) are read by blocks. Differentiable in torch,
     with gradient 0 at coinciding points (Székely & Rizzo 2013, eq. 2).
 
     >>> float(energy([0.0], [1.0]))
     2.0
     """
-    pair = check_pair(x, y, x_weights, y_weights)
+    pair = check_pair(x, y, x_weights, y_weights, streams=True)
     return pair.result(_energy(pair), degree=1)
 
 
@@ -75,7 +77,7 @@ def cramer(x: Any, y: Any, *, x_weights: Any = None, y_weights: Any = None) -> A
     >>> float(cramer([0.0], [1.0]))
     1.0
     """
-    pair = check_pair(x, y, x_weights, y_weights)
+    pair = check_pair(x, y, x_weights, y_weights, streams=True)
     return pair.result(_energy(pair) / 2.0, degree=1)
 
 
@@ -83,7 +85,7 @@ def _energy(pair: Pair) -> Array:
     if pair.same:
         return pair.zero()
     if pair.d == 1:
-        return _energy_by_sorting(pair)
+        return _energy_by_sorting(pair.loaded())
     (across,) = weighted_sums(pair.x, pair.y, pair.a, pair.b, [euclidean])
     (within_x,) = self_sums(pair.x, pair.a, [euclidean])
     (within_y,) = self_sums(pair.y, pair.b, [euclidean])
@@ -93,9 +95,11 @@ def _energy(pair: Pair) -> Array:
 
 def _energy_by_sorting(pair: Pair) -> Array:
     """2 ∫ (F − G)² over the gaps between pooled order statistics (Székely 2003)."""
+    if _line.pays(pair, pair.n + pair.m):
+        return 2.0 * _line.squared_area(pair)
     xp = pair.xp
     pooled = xp.concat([pair.x[:, 0], pair.y[:, 0]])
-    order = xp.argsort(detached(pooled))
+    order = xp.argsort(detached(pooled), stable=False)
     ordered = xp.take(pooled, order)
     difference = xp.cumulative_sum(xp.take(xp.concat([pair.a, -pair.b]), order))[:-1]
     return 2.0 * xp.sum(difference * difference * (ordered[1:] - ordered[:-1]))
@@ -173,8 +177,8 @@ def squared_mmd(
     check_option(estimator, "estimator", ("unbiased", "biased"))
     if not callable(kernel):
         check_option(kernel, "kernel", KERNELS)
-    pair = check_pair(x, y, x_weights, y_weights, min_rows=2 if estimator == "unbiased" else 1)
     unbiased = estimator == "unbiased"
+    pair = check_pair(x, y, x_weights, y_weights, min_rows=2 if unbiased else 1, streams=True)
     if kernel in STATIONARY:
         widths = [_proportionate(width, pair) for width in _bandwidths(bandwidth, pair)]
         return pair.result(_mmd_stationary(pair, STATIONARY[str(kernel)], widths, unbiased))
@@ -182,9 +186,8 @@ def squared_mmd(
         raise ValueError(f"kernel {kernel!r} has no bandwidth; leave bandwidth out, got {bandwidth!r}")
     if kernel == "linear":  # translation invariant: use the centred coordinates, undo the scale
         return pair.result(_mmd_gram(pair, pair.x, pair.y, _linear, unbiased), degree=2)
-    raw_x, raw_y = pair.x * pair.scale + pair.origin, pair.y * pair.scale + pair.origin
     gram = kernel if callable(kernel) else _polynomial
-    return pair.result(_mmd_gram(pair, raw_x, raw_y, gram, unbiased))
+    return pair.result(_mmd_gram(pair, *pair.raw(), gram, unbiased))
 
 
 @metric(
@@ -238,9 +241,7 @@ def _proportionate(width: float, pair: Pair) -> float:
 
 def _median_distance(pair: Pair) -> float:
     """Median distance between distinct rows of both samples that carry mass."""
-    parts = [to_numpy(s)[to_numpy(w) > 0] for s, w in ((pair.x, pair.a), (pair.y, pair.b))]
-    pooled = np.concatenate(parts)
-    rows = pooled[representative_rows(pooled, MEDIAN_ROWS)]
+    rows, _ = representatives([(pair.x, pair.a), (pair.y, pair.b)], MEDIAN_ROWS)
     distances = distance_matrix(rows, rows, 1.0)[np.triu_indices(len(rows), k=1)]
     distances = distances[distances > 0]
     return float(np.median(distances)) if len(distances) else 1.0

@@ -17,9 +17,9 @@ PACKAGE = ROOT / "divergences"
 # A file imports only from strictly lower layers. A folder is one entry: the files in it may import
 # one another as long as that makes no cycle.
 LAYERS = [
-    {"_arrays", "_progress", "_quantiles", "_rows"},
+    {"_arrays", "_line_kernels", "_progress", "_quantiles", "_rows"},
     {"_inputs", "registry", "results"},
-    {"_gaussian_kernels", "_histogram", "_moments", "_pairwise", "fdivergence"},
+    {"_gaussian_kernels", "_histogram", "_line", "_moments", "_pairwise", "fdivergence"},
     {"_neighbor_search"},
     # one family of measures a file
     {
