@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from divergences._arrays import (
 from divergences._inputs.arrays import check_same_library
 from divergences._inputs.frame import common_frame, divided, frame_between, restored
 from divergences._inputs.samples import check_samples, check_weights
-from divergences._inputs.sources import check_rows, equal_rows, extent
+from divergences._inputs.sources import check_rows, equal_rows, extent, in_memory
 from divergences._rows import Rows
 
 __all__ = ["Pair", "check_pair"]
@@ -66,6 +66,21 @@ class Pair:
         if carries_gradient(self.x, self.y, self.a, self.b):
             total = total + 0.0 * (self.x.sum() + self.y.sum() + self.a.sum() + self.b.sum())
         return total
+
+    def loaded(self) -> Pair:
+        """The pair with both sides in memory, for what cannot be done by blocks."""
+        if not (isinstance(self.x, Rows) or isinstance(self.y, Rows)):
+            return self
+        x, y = (in_memory(side, name) for side, name in ((self.x, "x"), (self.y, "y")))
+        return replace(self, x=x, y=y)
+
+    def raw(self) -> tuple[Array, Array]:
+        """Both sides in the caller's own coordinates; Rows stay Rows."""
+        x, y = (
+            side.framed(np.zeros(self.d), 1.0) if isinstance(side, Rows) else side * self.scale + self.origin
+            for side in (self.x, self.y)
+        )
+        return x, y
 
     def result(self, value: Any, degree: float = 0) -> Any:
         """``value * scale**degree`` as a 0-d scalar of the caller's library and dtype.

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from divergences._arrays import Array
-from divergences._inputs.arrays import check_dtype, check_known, refuse_inexact
+from divergences._inputs.arrays import check_dtype, check_known, loaded, refuse_inexact
 from divergences._inputs.samples import check_shape
 from divergences._progress import Bar
 from divergences._rows import Rows, is_row_source, resident
 
-__all__ = ["check_rows", "checked_blocks", "equal_rows", "extent"]
+__all__ = ["check_rows", "checked_blocks", "equal_rows", "extent", "in_memory"]
 
 
 def check_rows(value: Any, name: str, *, min_rows: int = 1) -> Rows | None:
@@ -50,6 +50,11 @@ def _refuse(block: np.ndarray, start: int, name: str) -> None:
         f"{name} must be finite; got {block[row, column]} at index ({start + row}, {column}), the first such "
         "row: drop or impute those rows"
     )
+
+
+def in_memory(side: Array | Rows, name: str) -> Array:
+    """All rows of a side in float64, where there is room for them."""
+    return loaded(side, name).astype(np.float64, copy=False) if isinstance(side, Rows) else side
 
 
 def extent(side: Array | Rows, name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -14,6 +14,8 @@ from divergences._pairwise.distances import (
     distance_matrix,
     paired_squared_distances,
     representative_rows,
+    representatives,
+    rows_at,
     squared_distances,
 )
 from divergences._pairwise.functions import (
@@ -44,8 +46,10 @@ __all__ = [
     "gram_sums",
     "paired_squared_distances",
     "representative_rows",
+    "representatives",
     "row_logsumexp",
     "row_slices",
+    "rows_at",
     "self_sums",
     "squared_distances",
     "visit",

@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from divergences._arrays import Array, detached, is_torch, namespace, to_numpy
 from divergences._pairwise.blocks import row_slices
+from divergences._rows import Rows
 
 __all__ = [
     "CANCELLATION",
@@ -17,6 +20,8 @@ __all__ = [
     "distance_matrix",
     "paired_squared_distances",
     "representative_rows",
+    "representatives",
+    "rows_at",
     "squared_distances",
 ]
 
@@ -86,10 +91,46 @@ def distance_matrix(x: Array, y: Array, p: float) -> np.ndarray:
     return np.power(squared, p / 2, out=squared)
 
 
+def representatives(
+    samples: Sequence[tuple[Array, Array]], count: int
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """At most ``count`` rows of the pooled samples that carry mass, spread over them, and their indices.
+
+    ``samples`` are (rows, weights); the indices are by sample. The choice is free of row order.
+    """
+    kept = [np.flatnonzero(to_numpy(weights) > 0) for _, weights in samples]
+    key = np.concatenate([_keys(rows)[k] for (rows, _), k in zip(samples, kept, strict=True)])
+    chosen = _spread(key, count)
+    bounds = np.cumsum([0, *map(len, kept)])
+    indices = [
+        k[chosen[(chosen >= low) & (chosen < high)] - low]
+        for k, low, high in zip(kept, bounds[:-1], bounds[1:], strict=True)
+    ]
+    return np.concatenate([rows_at(s, i) for (s, _), i in zip(samples, indices, strict=True)]), indices
+
+
+def rows_at(rows: Array, indices: np.ndarray) -> np.ndarray:
+    """Some rows in NumPy and float64, wherever they are."""
+    found = rows.take(indices) if isinstance(rows, Rows) else to_numpy(rows)[indices]
+    return np.asarray(found, dtype=np.float64)
+
+
 def representative_rows(x: np.ndarray, count: int) -> np.ndarray:
     """Indices of at most ``count`` rows, spread over the sample; a choice free of row order."""
-    if len(x) <= count:
-        return np.arange(len(x))
-    key = x @ np.cos(np.arange(1.0, x.shape[1] + 1.0))  # a fixed direction, along no axis
+    return _spread(_keys(x), count)
+
+
+def _keys(x: Array) -> np.ndarray:
+    """Each row as one number: how far it lies along a fixed direction, which is along no axis."""
+    direction = np.cos(np.arange(1.0, x.shape[1] + 1.0))
+    if isinstance(x, Rows):
+        return np.concatenate([block @ direction for _, block in x.blocks()])
+    keys: np.ndarray = to_numpy(x) @ direction
+    return keys
+
+
+def _spread(key: np.ndarray, count: int) -> np.ndarray:
+    if len(key) <= count:
+        return np.arange(len(key))
     order = np.argsort(key, kind="stable")
-    return order[np.linspace(0, len(x) - 1, count).round().astype(int)]
+    return order[np.linspace(0, len(key) - 1, count).round().astype(int)]

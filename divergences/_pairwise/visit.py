@@ -7,6 +7,7 @@ are recomputed by the backward pass, not stored.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -146,7 +147,7 @@ def _visit_in_library(
     columns, weights = (x, a) if y is None else (y, b)
     n, m = int(x.shape[0]), int(columns.shape[0])
     whole = is_torch(columns) or resident(columns)
-    step = block_rows(m) if whole else block_rows(int(x.shape[1]), copies=16)
+    step = block_rows(m) if whole else max(1, math.isqrt(block_rows(1)))  # blocks of step × step
     totals: list[Any] = [0.0] * len(functions)
     found: list[Array] = []
     for part in slices(0, n, step):

@@ -412,7 +412,7 @@ def test_fit_and_frechet_keep_their_digits(rng, streamed):
         assert mean == pytest.approx(np.full(3, scale), rel=1e-14)
         assert cov / scale / scale == pytest.approx(np.eye(3) * (2999 / 3000), abs=1e-13)
     drifting = np.sort(rng.normal(size=(4000, 1)), axis=0) * 1e6 + 5e6  # no block is like another
-    assert gaussian.fit(Sliced(drifting))[1] == pytest.approx(np.cov(drifting.T, ddof=0), rel=1e-13)
+    assert gaussian.fit(Sliced(drifting))[1][0, 0] == pytest.approx(drifting.var(), rel=1e-13)
     jumping = np.concatenate([np.full((2000, 1), 1e308), np.full((2000, 1), -1e308)]) / 1e155
     assert gaussian.fit(Sliced(jumping))[1] == pytest.approx(1e306, rel=1e-12)
     late = np.concatenate([np.zeros((2000, 1)), np.full((2000, 1), 1.0)])
