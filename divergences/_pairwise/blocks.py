@@ -11,9 +11,9 @@ import numpy as np
 __all__ = ["Tiling", "block_rows", "resident", "row_slices", "slices"]
 
 BLOCK_BYTES = 32 * 2**20  # beyond this a block falls out of cache and gains nothing
-TASK_ROWS, TASK_SHARE = 1024, 16  # rows of a task: at most, and so that there are about so many tasks
+TASK_ROWS, TASK_SHARE = 1024, 8  # rows of a task: at most, and so that there are about so many tasks
 COLUMN_BYTES = 64 * 2**20  # of columns that are read and prepared together
-TILE_ROWS, TILE_COLUMNS = 128, 2048  # of a product: large enough for BLAS, small enough for the cache
+TILE_COLUMNS = 2048  # of a product: large enough for BLAS, small enough for the cache
 
 
 def budget(copies: int) -> float:
@@ -53,7 +53,8 @@ class Tiling(NamedTuple):
         rows = max(1, min(TASK_ROWS, -(-n // TASK_SHARE), int(allowed // (3 * d))))
         columns = max(1, min(m, int(min(COLUMN_BYTES / 8, 2 * allowed) // (3 * d))))
         tile_columns = max(1, min(columns, TILE_COLUMNS, int(allowed)))
-        tile_rows = max(1, min(rows, TILE_ROWS, int(allowed // tile_columns)))
+        # the more features, the more rows it takes to make packing the columns worthwhile
+        tile_rows = max(1, min(rows, max(128, 2 * d), int(allowed // tile_columns)))
         return cls(rows, columns, tile_rows, tile_columns)
 
 

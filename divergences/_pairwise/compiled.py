@@ -169,14 +169,14 @@ def _reduce(
 
 
 @njit(fastmath=LOOSE)
-def _differences(row: np.ndarray, columns: np.ndarray, t: np.ndarray) -> None:
-    """Squared distances of one row to the columns, feature by feature."""
-    value, feature = row[0], columns[0]
+def _differences(row: np.ndarray, features: np.ndarray, start: int, stop: int, t: np.ndarray) -> None:
+    """Squared distances of one row to columns start … stop, feature by feature."""
+    value, feature = row[0], features[0, start:stop]
     for j in range(t.size):
         step = value - feature[j]
         t[j] = step * step
     for k in range(1, row.size):
-        value, feature = row[k], columns[k]
+        value, feature = row[k], features[k, start:stop]
         for j in range(t.size):
             step = value - feature[j]
             t[j] += step * step
@@ -206,10 +206,10 @@ def direct_tile(
     t, work = np.empty(width), np.empty(width)
     for start in range(begin, features.shape[1], width):
         stop = min(start + width, features.shape[1])
-        part, part_b, part_logs = features[:, start:stop], b[start:stop], logs[start:stop]
+        part_b, part_logs = b[start:stop], logs[start:stop]
         line = t[: stop - start]
         for i in range(x.shape[0]):
-            _differences(x[i], part, line)
+            _differences(x[i], features, start, stop, line)
             if own.size and first + start <= own[i] < first + stop:
                 line[own[i] - first - start] = np.inf
             _reduce(line, i, part_b, part_logs, wanted, found, work)
@@ -240,59 +240,48 @@ def product_tile(product: np.ndarray, tile: Tile, cancels: float, wanted: Wanted
         _reduce(t, tile.place + i, tile.b, tile.logs, wanted, found, work)
 
 
-@njit(fastmath=LOOSE)
-def _approximate_exponents(
-    line: np.ndarray, tile: Tile, i: int, rate: float, exponents: np.ndarray, chunks: np.ndarray
-) -> None:
-    """logs_j − rate · t_j from approximate products, and the largest of each chunk."""
-    left_out = tile.own[i] - tile.first if tile.own.size else -1
-    square = tile.x_squares[i]
-    for c in range(chunks.size):
-        start, stop = c * CHUNK, min((c + 1) * CHUNK, line.size)
-        part, logs, squares = line[start:stop], tile.logs[start:stop], tile.y_squares[start:stop]
-        out = exponents[start:stop]
-        largest = -np.inf
-        for j in range(out.size):
-            value = logs[j] - rate * ((square + squares[j]) - 2.0 * np.float64(part[j]))
-            out[j] = value
-            largest = max(largest, value)
-        if start <= left_out < stop:
-            out[left_out - start] = -np.inf
-            largest = out.max()
-        chunks[c] = largest
-
-
 @njit(cache=True, nogil=True, fastmath=LOOSE)
 def screened_tile(
-    product: np.ndarray, tile: Tile, margins: np.ndarray, depth: float, most: int, rate: float, found: Found
-) -> bool:
-    """Log sums of a tile whose inner products are approximate: float32, off by ``margins[i]`` at most.
+    product: np.ndarray, shifts: np.ndarray, tile: Tile, margins: np.ndarray, depth: float, most: int,
+    rate: float, found: Found,
+) -> bool:  # fmt: skip
+    """Log sums of a tile from float32 products: the terms that they cannot rule out, in float64.
 
-    Terms that are certainly below exp(top − depth) are passed over; the others are computed from
-    differences in float64. False, and nothing done, if there are more than ``most`` of them.
+    A term is 2 · rate · (x·y_j − shift_j) − rate · ‖x‖²; the bracket is known to within
+    ``margins[i]``. Terms that are certainly below exp(top − depth) are passed over, the others are
+    computed from differences. False, and nothing done, if there are more than ``most`` of them.
     """
-    exponents = np.empty(tile.y.shape[0])
-    chunks = np.empty((tile.y.shape[0] + CHUNK - 1) // CHUNK)
+    chunks = np.empty((product.shape[1] + CHUNK - 1) // CHUNK, dtype=np.float32)
     rows = slice(tile.place, tile.place + tile.x.shape[0])
     tops, totals = found.tops[0, rows].copy(), found.totals[0, rows].copy()
     taken = 0
     for i in range(tile.x.shape[0]):
-        _approximate_exponents(product[i], tile, i, rate, exponents, chunks)
-        top, total = tops[i], totals[i]
-        slack = 2.0 * rate * margins[i]
-        threshold = max(top, chunks.max() - slack) - depth - slack
+        line = product[i]
+        if tile.own.size and tile.first <= tile.own[i] < tile.first + line.size:
+            line[tile.own[i] - tile.first] = -np.inf
         for c in range(chunks.size):
-            if chunks[c] < threshold or chunks[c] == -np.inf:
+            start, stop = c * CHUNK, min((c + 1) * CHUNK, line.size)
+            part, part_shifts = line[start:stop], shifts[start:stop]
+            largest = np.float32(-np.inf)
+            for j in range(part.size):
+                part[j] -= part_shifts[j]
+                largest = max(largest, part[j])
+            chunks[c] = largest
+        top, total = tops[i], totals[i]
+        offset = rate * tile.x_squares[i]
+        least = max(top, 2.0 * rate * (np.float64(chunks.max()) - margins[i]) - offset) - depth
+        limit = (least + offset) / (2.0 * rate) - margins[i]
+        for c in range(chunks.size):
+            if chunks[c] < limit or chunks[c] == -np.inf:
                 continue
-            for j in range(c * CHUNK, min((c + 1) * CHUNK, exponents.size)):
-                if exponents[j] < threshold or exponents[j] == -np.inf:
+            for j in range(c * CHUNK, min((c + 1) * CHUNK, line.size)):
+                if line[j] < limit or line[j] == -np.inf:
                     continue
                 taken += 1
                 value = tile.logs[j] - rate * _apart(tile.x[i], tile.y[j])
                 if value > top:
                     total = total * math.exp(max(top - value, UNDERFLOW)) + 1.0
                     top = value
-                    threshold = max(threshold, top - depth - slack)
                 else:
                     total += math.exp(max(value - top, UNDERFLOW))
         if taken > most:

@@ -27,7 +27,7 @@ __all__ = ["Request", "compiled_visit"]
 DIRECT_TILE = 512  # columns whose distances from one row stay in the first cache
 SCREENED_COLUMNS = 256  # fewer, and float32 saves nothing
 SCREENED_SHARE = 24  # of a tile's terms at most one in so many may matter
-NEGLIGIBLE = 1e-12  # relative: what all the terms passed over may add
+NEGLIGIBLE = 1e-11  # relative: what all the terms passed over may add
 UNIT32 = 2.0**-24
 LONG = 2e10  # multiplications from which on a visit takes seconds and shows its progress
 
@@ -172,6 +172,7 @@ class _Rows:
             totals=np.zeros((len(rates), len(plain))),
         )
         self.depth = math.log(m / NEGLIGIBLE)  # terms e^−depth below the largest add up to no more
+        self.buffer = np.empty(0)  # one for all tiles: fresh pages cost more than the product
         # float32 first, until it does not pay
         self.screens = len(rates) == 1 and not request.functions and not request.rooted
 
@@ -208,20 +209,34 @@ class _Rows:
                     logs=logs[width],
                 )
                 if self.screens and len(tile.y) >= SCREENED_COLUMNS:
-                    self.screens = self._screened(tile, self.single[height] @ columns.single[width].T)
+                    self.screens = self._screened(
+                        tile, self._product(self.single[height], columns.single[width])
+                    )
                     if self.screens:
                         continue
-                product = self.centred[height] @ columns.centred[width].T
+                product = self._product(self.centred[height], columns.centred[width])
                 product_tile(product, tile, CANCELLATION, self.wanted, self.found)
+
+    def _product(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        shape = len(rows), len(columns)
+        if self.buffer.size < shape[0] * shape[1] or self.buffer.dtype != rows.dtype:
+            self.buffer = np.empty(shape[0] * shape[1], dtype=rows.dtype)
+        out = self.buffer[: shape[0] * shape[1]].reshape(shape)
+        return np.matmul(rows, columns.T, out=out)
 
     def _screened(self, tile: Tile, product: np.ndarray) -> bool:
         """Whether the tile's float32 products were enough."""
-        d = self.plain.shape[1]
-        # γ_d of d products in float32 of two factors rounded to it, by Cauchy–Schwarz; what underflows
-        margins = 1.01 * (d + 3) * UNIT32 * np.sqrt(tile.x_squares * tile.y_squares.max()) + d * 1e-37
-        most = product.size // SCREENED_SHARE
-        rate = float(self.wanted.log_rates[0])
-        return bool(screened_tile(product, tile, margins, self.depth, most, rate, self.found))
+        d, rate = self.plain.shape[1], float(self.wanted.log_rates[0])
+        shifts = 0.5 * tile.y_squares - 0.5 / rate * tile.logs
+        largest = np.abs(shifts, where=np.isfinite(shifts), out=np.zeros_like(shifts)).max()
+        # γ_d of d products in float32 of two factors rounded to it, by Cauchy–Schwarz; the shift and
+        # its subtraction rounded to it; what underflows
+        size = np.sqrt(tile.x_squares * tile.y_squares.max())
+        margins = 1.01 * UNIT32 * ((d + 4) * size + 2.0 * largest) + d * 1e-37
+        if not largest < 1e37:
+            return False
+        most, shifts = product.size // SCREENED_SHARE, shifts.astype(np.float32)
+        return bool(screened_tile(product, shifts, tile, margins, self.depth, most, rate, self.found))
 
     @cached_property
     def centred(self) -> np.ndarray:
