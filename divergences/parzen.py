@@ -8,7 +8,7 @@ den Oord & Bethge 2016): k-means centroids beat real data. Print control rows be
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,8 +16,17 @@ import numpy as np
 
 from divergences._arrays import Array, detached, from_numpy, safe_log, to_numpy
 from divergences._inputs import Pair, check_integer, check_option, check_pair, check_positive, check_rng, warn
+from divergences._moments import accumulated, scatter
 from divergences._neighbor_search import nearest
-from divergences._pairwise import paired_squared_distances, representative_rows, row_logsumexp
+from divergences._pairwise import (
+    paired_squared_distances,
+    representatives,
+    row_logsumexp,
+    row_slices,
+    rows_at,
+    squared_distances,
+)
+from divergences._rows import Rows
 from divergences.registry import metric
 from divergences.results import Estimate
 
@@ -41,7 +50,7 @@ class Parzen:
     """
 
     def __init__(self, y: Any, bandwidth: float, *, y_weights: Any = None) -> None:
-        check_pair(y, y, y_weights, y_weights, names=("y", "y"))
+        check_pair(y, y, y_weights, y_weights, names=("y", "y"), streams=True)
         self.y = y
         self.y_weights = y_weights
         self.bandwidth = check_positive(bandwidth, "bandwidth")
@@ -69,9 +78,9 @@ class Parzen:
         when the best lies at the edge of the grid.
         """
         held_out = validation is None
-        pair = check_pair(y if held_out else validation, y, None, y_weights, names=("validation", "y"))
-        pair = _with_mass_only(pair)
-        if held_out and pair.m < 2:
+        x = y if held_out else validation
+        pair = _with_mass_only(check_pair(x, y, None, y_weights, names=("validation", "y"), streams=True))
+        if held_out and np.count_nonzero(to_numpy(pair.b)) < 2:
             raise ValueError(
                 "y must have at least 2 rows with weight to choose a bandwidth; pass bandwidth= instead"
             )
@@ -90,7 +99,7 @@ class Parzen:
 
     def log_density(self, x: Any) -> Any:
         """log p(x_i) in nats, shape (n,), in x's library and dtype; differentiable in torch."""
-        pair = check_pair(x, self.y, None, self.y_weights)
+        pair = check_pair(x, self.y, None, self.y_weights, streams=True)
         values = _log_density(pair, self.bandwidth)
         return values.astype(pair.dtype) if isinstance(values, np.ndarray) else values.to(pair.dtype)
 
@@ -100,7 +109,7 @@ class Parzen:
         The standard error is that of the published tables: of the test rows only, not of the
         model's samples or its training.
         """
-        pair = check_pair(x, self.y, x_weights, self.y_weights)
+        pair = check_pair(x, self.y, x_weights, self.y_weights, streams=True)
         values, a = to_numpy(_log_density(pair, self.bandwidth)), to_numpy(pair.a)
         mean = float(a @ values)
         squares = float(a @ a)
@@ -114,9 +123,9 @@ class Parzen:
     def sample(self, n: int, *, rng: Any = None) -> np.ndarray:
         """``n`` draws from the density, (n, d), NumPy."""
         n, rng = check_integer(n, "n"), check_rng(rng)
-        pair = check_pair(self.y, self.y, self.y_weights, self.y_weights, names=("y", "y"))
+        pair = check_pair(self.y, self.y, self.y_weights, self.y_weights, names=("y", "y"), streams=True)
         rows = rng.choice(pair.m, size=n, p=to_numpy(pair.b))
-        centres = to_numpy(pair.y)[rows] * pair.scale + to_numpy(pair.origin)
+        centres = rows_at(pair.y, rows) * pair.scale + to_numpy(pair.origin)
         return centres + self.bandwidth * rng.normal(size=centres.shape)
 
 
@@ -125,7 +134,7 @@ class Parzen:
         "parzen", "translation invariant", "rotation invariant if bandwidth != None", "order of rows",
         "weighted", "needs 3 rows", "chosen from the data if bandwidth == None",
     ),
-    on="samples", degree=None, better="higher", cost="n*m",
+    on="samples", degree=None, better="higher", cost="n*m", interval="test rows",
     meaning="mean log density of real rows under a Gaussian window on the model's; "
     "memorisers can beat real data",
     reference="Breuleux et al. 2011; Goodfellow et al. 2014",
@@ -145,19 +154,34 @@ def parzen_log_likelihood(
     ``bandwidth`` is σ in the data's unit. None chooses it as ``Parzen.fit`` does, by the rows of
     ``validation`` (real data kept apart from x) or, without them, by leave-one-out on y; ``grid``
     is passed on: "goodfellow" is the published protocol. For the standard error use
-    ``Parzen.fit(y, validation=...).score(x)``, which returns an Estimate.
+    ``Parzen.fit(y, validation=...).score(x)``, which returns an Estimate. Samples too large to load (a
+    memmap, an HDF5, Zarr or Dask array) are read by blocks.
 
     >>> round(float(parzen_log_likelihood([[0.0]], [[0.0]], bandwidth=1.0)), 6)
     -0.918939
     """
-    pair = check_pair(x, y, x_weights, y_weights)
+    pair = check_pair(x, y, x_weights, y_weights, streams=True)
+    window = parzen_window(y, bandwidth=bandwidth, validation=validation, grid=grid, y_weights=y_weights)
+    values = _log_density(pair, window.bandwidth)
+    return pair.result(pair.xp.sum(pair.a * values))
+
+
+def parzen_window(
+    y: Any,
+    *,
+    bandwidth: float | None = None,
+    validation: Any = None,
+    grid: str | Sequence[float] | None = None,
+    y_weights: Any = None,
+    **_of_x: Any,
+) -> Parzen:
+    """The window that ``parzen_log_likelihood`` scores x under, from its own options."""
     if bandwidth is None:
-        bandwidth = Parzen.fit(y, validation=validation, grid=grid, y_weights=y_weights).bandwidth
-    elif grid is not None or validation is not None:
+        return Parzen.fit(y, validation=validation, grid=grid, y_weights=y_weights)
+    if grid is not None or validation is not None:
         extra = "validation" if grid is None else "grid"
         raise ValueError(f"{extra} chooses the bandwidth; pass bandwidth or {extra}, not both")
-    values = _log_density(pair, check_positive(bandwidth, "bandwidth"))
-    return pair.result(pair.xp.sum(pair.a * values))
+    return Parzen(y, bandwidth, y_weights=y_weights)
 
 
 # ── log densities ───────────────────────────────────────────────────────────────────────────
@@ -188,9 +212,12 @@ def _log_weights(pair: Pair) -> Array:
 
 
 def _with_mass_only(pair: Pair) -> Pair:
-    """The pair without the rows of y that weigh nothing: they have no say in the bandwidth."""
+    """The pair without the rows of y that weigh nothing: they have no say in the bandwidth.
+
+    Of Rows they are passed over where they would have one.
+    """
     kept = np.flatnonzero(to_numpy(pair.b) > 0)
-    if len(kept) == pair.m:
+    if len(kept) == pair.m or isinstance(pair.y, Rows):
         return pair
     rows = from_numpy(kept, pair.y)
     return replace(pair, y=pair.y[rows], b=pair.b[rows])
@@ -200,9 +227,8 @@ def _validation_rows(pair: Pair, held_out: bool) -> tuple[Array, Array | None]:
     """The rows to score and, for leave-one-out, the column each may not use."""
     if not held_out:
         return detached(pair.x), None
-    y = to_numpy(pair.y)
-    own = representative_rows(y, VALIDATION_ROWS)
-    return from_numpy(y[own], pair.y), from_numpy(own, pair.y)
+    rows, (own,) = representatives([(pair.y, pair.b)], VALIDATION_ROWS)
+    return from_numpy(rows, pair.y), from_numpy(own, pair.y)
 
 
 def _mean_log_densities(pair: Pair, rows: Array, own: Array | None, widths: np.ndarray) -> np.ndarray:
@@ -235,16 +261,44 @@ def _fine_search(pair: Pair, rows: Array, own: Array | None) -> tuple[np.ndarray
 
 def _sensible_range(pair: Pair, rows: Array, own: Array | None) -> tuple[float, float]:
     """From a third of the typical nearest distance per √d to twice the spread per √d."""
-    y = to_numpy(pair.y)
-    plain = to_numpy(rows)
-    found = nearest(plain, y, 1 if own is None else 2)[:, -1]
-    gaps = np.sqrt(paired_squared_distances(plain, y[found]))
-    spread = math.sqrt(float(np.mean(np.sum((y - y.mean(axis=0)) ** 2, axis=1))))
-    far = math.sqrt(float(np.mean(np.sum((plain - y.mean(axis=0)) ** 2, axis=1))))
+    if isinstance(pair.y, Rows) or isinstance(rows, Rows):
+        if isinstance(rows, Rows):  # a typical gap is wanted, which some of them show
+            rows, _ = representatives([(pair.x, pair.a)], VALIDATION_ROWS)
+        gaps, mean, spread = _streamed_range(pair, rows, own)
+    else:
+        y = to_numpy(pair.y)
+        rows = to_numpy(rows)
+        found = nearest(rows, y, 1 if own is None else 2)[:, -1]
+        gaps = np.sqrt(paired_squared_distances(rows, y[found]))
+        mean = y.mean(axis=0)
+        spread = math.sqrt(float(np.mean(np.sum((y - mean) ** 2, axis=1))))
+    far = math.sqrt(float(np.mean(np.sum((rows - mean) ** 2, axis=1))))
     high = 2.0 * max(spread, far) / math.sqrt(pair.d) or 1.0
     positive = gaps[gaps > 0]
     low = float(np.quantile(positive, 0.1)) / 3.0 / math.sqrt(pair.d) if len(positive) else high * 1e-3
     return min(low, high / 10.0), high
+
+
+def _streamed_range(pair: Pair, rows: np.ndarray, own: Array | None) -> tuple[np.ndarray, np.ndarray, float]:
+    """Distances to the nearest other row of y with weight, and y's mean and spread, in one pass over y."""
+    weighs, closest = to_numpy(pair.b) > 0, np.full(len(rows), np.inf)
+
+    def passed() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for part, block in pair.y.blocks() if isinstance(pair.y, Rows) else [(slice(0, pair.m), pair.y)]:
+            block, here = np.asarray(block, dtype=np.float64), weighs[part]
+            for some in row_slices(len(rows), len(block)):
+                squared = squared_distances(rows[some], block)
+                squared[:, ~here] = np.inf
+                if own is not None:
+                    mine = to_numpy(own)[some] - part.start
+                    inside = np.flatnonzero((mine >= 0) & (mine < len(block)))
+                    squared[inside, mine[inside]] = np.inf
+                closest[some] = np.minimum(closest[some], squared.min(axis=1))
+            yield block[here], np.ones(int(here.sum()))
+
+    found = accumulated((some for some in passed() if len(some[0])), scatter, degree=2)
+    spread = found.scale * math.sqrt(float(np.trace(found.second)) / found.weight)
+    return np.sqrt(closest), found.origin + found.scale * found.mean, spread
 
 
 def _grid(grid: str | Sequence[float]) -> np.ndarray:
