@@ -169,9 +169,13 @@ def _potentials(
     def update(g: Array) -> tuple[Array, float]:
         f = blur.damping * blur.softmin(x, y, b, g)
         new = blur.damping * blur.softmin(y, x, a, f)
-        return new, _moved(xp, b, g, new, blur)
+        return settled(new), _moved(xp, b, g, new, blur)
 
-    g, error = _iterate(xp, update, g, tolerance, limit)
+    def settled(g: Array) -> Array:
+        # g + c with f − c is the same plan: left free, the accelerated steps let c grow without bound
+        return g - xp.sum(b * g) if math.isinf(blur.reach) else g
+
+    g, error = _iterate(xp, update, settled(g), tolerance, limit)
     _report(error, tolerance, limit)
     return blur.damping * blur.softmin(x, y, b, g), g
 
