@@ -32,7 +32,7 @@ LAYERS = [
         "sinkhorn",
         "transport",
     },
-    {"critic", "frechet", "wasserstein"},
+    {"critic", "frechet", "partial", "wasserstein"},
     {"density_ratio"},  # one of its estimators is a trained critic
     {"_record", "inference", "laws"},
     {"_canvas", "evaluate", "integrations", "readers", "testing"},

@@ -19,6 +19,7 @@ from divergences._inputs import arrays as checked_arrays
 from divergences._inputs import check_pair, check_samples
 from divergences._quantiles import distinct, quantile_cuts
 from divergences._rows import Rows, is_row_source, resident
+from divergences.partial import pair_sums
 
 SMALL = 0.02  # MiB of working memory: far less than the samples here, so that they are streamed
 KINDS = ["memmap", "memmap columns", "hdf5", "hdf5 contiguous", "zarr", "dask", "dask uneven", "object"]
@@ -416,7 +417,7 @@ def test_fit_and_frechet_keep_their_digits(rng, streamed):
     jumping = np.concatenate([np.full((2000, 1), 1e308), np.full((2000, 1), -1e308)]) / 1e155
     assert gaussian.fit(Sliced(jumping))[1] == pytest.approx(1e306, rel=1e-12)
     late = np.concatenate([np.zeros((2000, 1)), np.full((2000, 1), 1.0)])
-    assert gaussian.fit(Sliced(late), weights=np.repeat([0.0, 1.0], 2000))[0] == 1.0
+    assert gaussian.fit(Sliced(late), weights=np.repeat([0.0, 1.0], 2000))[0].item() == 1.0
 
 
 def test_fit_refuses_as_in_memory(rng, streamed):
@@ -537,6 +538,149 @@ def test_quantiles_are_those_of_the_sorted(make, limit, rng):
     kept = distinct(blocks, len(values))
     assert np.array_equal(kept, values)
     assert distinct(blocks, len(values) - 1) is None
+
+
+# ── pairs of rows ───────────────────────────────────────────────────────────────────────────
+
+OVER_PAIRS = {
+    "energy": (divergences.energy, {}),
+    "cramer": (divergences.cramer, {}),
+    "mmd": (divergences.squared_mmd, {}),
+    "mmd mixture": (divergences.squared_mmd, {"bandwidth": [0.5, 2.0], "estimator": "biased"}),
+    "linear": (divergences.squared_mmd, {"kernel": "linear", "estimator": "biased"}),
+    "own kernel": (divergences.squared_mmd, {"kernel": lambda u, v: np.abs(u @ v.T)}),
+    "kid": (divergences.kid, {}),
+    "parzen": (divergences.parzen_log_likelihood, {}),
+    "parzen, one width": (divergences.parzen_log_likelihood, {"bandwidth": 0.5}),
+    "parzen, a grid": (divergences.parzen_log_likelihood, {"grid": [0.02, 0.2, 1.0, 9.0]}),
+}
+
+
+@pytest.mark.parametrize(("measure", "options"), OVER_PAIRS.values(), ids=OVER_PAIRS)
+def test_measures_over_pairs_are_those_in_memory(measure, options, source, both, rng):
+    x, y = (values[:300] for values in both)
+    weights = {
+        "x_weights": rng.uniform(size=300) * (rng.uniform(size=300) < 0.7),
+        "y_weights": rng.uniform(size=300),
+    }
+    for given in ({}, weights):
+        known = measure(x, y, **options, **given)
+        with sklearn.config_context(working_memory=SMALL):
+            lazy_x, lazy_y = source("hdf5", x), source("memmap", y)
+            for pair in ((lazy_x, y), (x, lazy_y), (lazy_x, lazy_y)):
+                assert measure(*pair, **options, **given) == pytest.approx(known, rel=1e-11)
+
+
+@pytest.mark.parametrize("kind", ["memmap", "hdf5", "zarr", "dask uneven"])
+def test_float32_and_offsets_over_pairs(kind, source, both, streamed):
+    x, y = ((values[:400] + 1e8).astype(np.float64) for values in both)
+    near_x, near_y = (values[:400] for values in both)
+    for measure in (divergences.energy, divergences.squared_mmd, divergences.parzen_log_likelihood):
+        with sklearn.config_context(working_memory=1024):
+            known = measure(near_x, near_y)
+        assert measure(source(kind, x), source(kind, y)) == pytest.approx(known, rel=1e-6)
+    single = [values.astype(np.float32) for values in (near_x, near_y)]
+    value = divergences.energy(source(kind, single[0]), source(kind, single[1]))
+    assert isinstance(value, np.float32)
+    assert value == pytest.approx(divergences.energy(*single), rel=1e-6)
+
+
+def test_parzen_windows_on_a_source(source, both, rng, streamed):
+    x, y = (values[:300] for values in both)
+    lazy, weights = source("hdf5", y), rng.uniform(size=300) * (rng.uniform(size=300) < 0.7)
+    validation = source("memmap", x)
+    for options in ({}, {"y_weights": weights}, {"validation": validation}):
+        with sklearn.config_context(working_memory=1024):
+            known = divergences.Parzen.fit(y, **options)
+        window = divergences.Parzen.fit(lazy, **options)
+        assert window.bandwidth == pytest.approx(known.bandwidth, rel=1e-12)
+        assert window.score(validation).value == pytest.approx(known.score(x).value, rel=1e-12)
+        assert np.allclose(window.sample(9, rng=0), known.sample(9, rng=0), atol=1e-12)
+        assert "300 rows, 3 features" in repr(window)
+
+
+def test_energy_on_the_line_is_loaded_or_refused(source, both, streamed, monkeypatch):
+    x, y = (values[:, :1] for values in both)
+    lazy = source("memmap", np.repeat(x, 4, axis=0))
+    assert divergences.energy(lazy, y) == pytest.approx(
+        divergences.energy(np.repeat(x, 4, axis=0), y), rel=1e-12
+    )
+    monkeypatch.setattr(checked_arrays, "available_memory", lambda: 2.0**13)
+    with pytest.raises(ValueError, match="x has shape .* needs it all in memory"):
+        divergences.energy(lazy, y)
+
+
+# ── shares ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("of", [1, 2, 7, 500])
+@pytest.mark.parametrize("lazy", [False, True])
+def test_shares_add_up(of, lazy, source, both, rng):
+    x, y = (values[:120] for values in both)
+    a = rng.uniform(size=120) * (rng.uniform(size=120) < 0.7)
+    known = divergences.energy(x, y, x_weights=a)
+    mmd = {
+        e: divergences.squared_mmd(x, y, bandwidth=0.7, estimator=e, x_weights=a)
+        for e in ("biased", "unbiased")
+    }
+    with sklearn.config_context(working_memory=SMALL / 8 if lazy else 1024):
+        if lazy:
+            x, y = source("hdf5", x), source("memmap", y)
+        order = rng.permutation(of)
+        distances = sum(pair_sums(x, y, share=(k, of), x_weights=a) for k in order)
+        kernels = sum(
+            pair_sums(x, y, share=(k, of), kernel="gaussian", bandwidth=0.7, x_weights=a) for k in order
+        )
+    assert distances.energy() == pytest.approx(known, rel=1e-12)
+    for estimator, value in mmd.items():
+        assert kernels.squared_mmd(estimator=estimator) == pytest.approx(value, rel=1e-11)
+
+
+def test_shares_are_about_equal_and_exactly_zero_for_equal_samples(rng):
+    x = rng.normal(size=(400, 3))
+    parts = [pair_sums(x, x, share=(k, 4)) for k in range(4)]
+    whole = sum(parts)
+    assert whole.energy() == 0
+    for part in parts:
+        assert part.across == pytest.approx(whole.across / 4, rel=0.3)
+        assert part.within_x == pytest.approx(whole.within_x / 4, rel=0.3)
+    assert pickle.loads(pickle.dumps(parts[0])) == parts[0]
+    assert sum(parts[::-1]).share == frozenset(range(4))
+
+
+def test_shares_that_do_not_belong_together(rng):
+    x, y = rng.normal(size=(20, 2)), rng.normal(size=(30, 2))
+    first = pair_sums(x, y, share=(0, 2))
+    for other, match in (
+        (first, "share 0 is in both"),
+        (pair_sums(x, y, share=(1, 3)), "only shares of one computation"),
+        (pair_sums(x, y[:9], share=(1, 2)), "only shares of one computation"),
+        (pair_sums(x, y, share=(1, 2), kernel="laplace", bandwidth=1.0), "only shares of one computation"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            first + other
+    with pytest.raises(TypeError):
+        first + 1.0
+    with pytest.raises(ValueError, match="1 of 2 shares are missing, the first is 1"):
+        first.energy()
+    whole = pair_sums(x, y, share=(0, 1))
+    with pytest.raises(ValueError, match="kernel='distance'"):
+        whole.squared_mmd()
+    with pytest.raises(ValueError, match="these are of 'gaussian'"):
+        pair_sums(x, y, share=(0, 1), kernel="gaussian", bandwidth=1.0).energy()
+    for options, error, match in (
+        ({"share": (2, 2)}, ValueError, r"share\[0\] must be below 2"),
+        ({"share": 3}, TypeError, r"share must be \(k, K\)"),
+        ({"share": (0, 1), "bandwidth": 1.0}, ValueError, "takes no bandwidth"),
+        ({"share": (0, 1), "kernel": "gaussian"}, ValueError, "needs a bandwidth"),
+        ({"share": (0, 1), "kernel": "gauss"}, ValueError, "did you mean 'gaussian'"),
+        ({"share": (0, 1), "kernel": "gaussian", "bandwidth": -1}, ValueError, "bandwidth must be"),
+    ):
+        with pytest.raises(error, match=match):
+            pair_sums(x, y, **options)
+    lone = pair_sums(x, y, share=(0, 1), kernel="gaussian", bandwidth=1.0, x_weights=np.eye(20)[0])
+    with pytest.raises(ValueError, match="at least two rows with weight"):
+        lone.squared_mmd()
 
 
 # ── memory ──────────────────────────────────────────────────────────────────────────────────
