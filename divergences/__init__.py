@@ -54,6 +54,7 @@ __all__ = [
     "js",
     "kid",
     "kl",
+    "laws",
     "max_sliced_wasserstein",
     "metric",
     "neural_dual",
@@ -66,6 +67,7 @@ __all__ = [
     "sinkhorn_divergence",
     "sliced_wasserstein",
     "squared_mmd",
+    "testing",
     "transport",
     "tv",
     "wasserstein",
@@ -73,8 +75,16 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in ("laws", "testing"):  # on first use: the one is for checking, the other needs hypothesis
+        from importlib import import_module
+
+        return import_module(f"divergences.{name}")
     if name == "__version__":
         from importlib.metadata import version
 
         return version("divergences")
     raise AttributeError(f"module 'divergences' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

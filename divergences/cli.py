@@ -1,4 +1,4 @@
-"""The command line: ``divergences compare``, ``metrics`` and ``demo``.
+"""The command line: ``divergences compare``, ``metrics``, ``laws`` and ``demo``.
 
 No metric is named here; everything comes from METRICS. What the user can mend is one line on
 stderr and exit code 2. Everything but typer and rich is imported on use, so help comes at once.
@@ -254,6 +254,50 @@ def _described(metric: Metric) -> dict[str, object]:
 def _cells(row: dict[str, object]) -> tuple[str, ...]:
     flags = ("yes" if row[key] else "no" for key in ("differentiable", "weights"))
     return (*(str(row[key]) for key in ("name", "takes", "cost", "better")), *flags)
+
+
+# ── laws ────────────────────────────────────────────────────────────────────────────────────
+
+
+@app.command()
+def laws(
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET", help="A function, package.module:function, or a metric's spec.")
+    ],
+    claims: Annotated[
+        str, typer.Option(metavar="WORDS", help="What it claims to be: metric, or 'f-divergence,symmetric'.")
+    ] = "",
+    on: Annotated[
+        str, typer.Option(metavar="SPACE", help="What it takes: pmf, samples or gaussian.")
+    ] = "samples",
+    law: Annotated[
+        list[str] | None, typer.Option("-l", "--law", metavar="NAME", help="Only this law; may be repeated.")
+    ] = None,
+    examples: Annotated[int, typer.Option(metavar="INT", min=1, help="Cases each law is tried on.")] = 100,
+    degree: Annotated[
+        float | None, typer.Option(metavar="NUMBER", help="Scaling the samples by c multiplies it by c^degree.")
+    ] = None,
+    library: Annotated[str, typer.Option(metavar="NAME", help="numpy or torch.")] = "numpy",
+    dtype: Annotated[str, typer.Option(metavar="NAME", help="float64 or float32.")] = "float64",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    seed: Annotated[int, typer.Option(metavar="INT", min=0, help="Repeats a run exactly.")] = 0,
+) -> None:
+    """Hold a function to the laws of what it claims to be.
+
+    A violation is shown with its smallest counterexample, as runnable Python.
+
+    Exit code: 0 if every law held, 1 if one was violated, 2 if something was refused.
+    """
+    import divergences  # noqa: F401  fills METRICS
+    from divergences.laws import check, resolve
+
+    with _refusals():
+        report = check(
+            resolve(target), laws=law, claims=[word.strip() for word in claims.split(",") if word.strip()],
+            on=on, examples=examples, degree=degree, library=library, dtype=dtype, rng=seed, progress=None,
+        )  # fmt: skip
+    typer.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) if as_json else str(report))
+    raise typer.Exit(0 if report.ok else 1)
 
 
 # ── demo ────────────────────────────────────────────────────────────────────────────────────

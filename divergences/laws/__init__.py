@@ -20,6 +20,7 @@ from divergences.laws import (  # noqa: F401  each fills LAWS
 from divergences.laws.check import Finding, LawReport, check, subjects_of
 from divergences.laws.claims import claims_of
 from divergences.laws.law import LAWS, Law, law
+from divergences.laws.resolve import resolve
 from divergences.laws.subject import Subject, implied
 
 __all__ = [
@@ -32,5 +33,6 @@ __all__ = [
     "claims_of",
     "implied",
     "law",
+    "resolve",
     "subjects_of",
 ]

@@ -71,7 +71,8 @@ class LawReport:
         """For JSON: numbers and texts only."""
         rows = [
             {
-                "law": f.law.name, "subject": f.subject, "statement": f.law.statement, "source": f.law.source, "status": f.status,
+                "law": f.law.name, "subject": f.subject, "statement": f.law.statement,
+                "source": f.law.source, "status": f.status,
                 "worst": f.worst if math.isfinite(f.worst) else str(f.worst), "applied": f.applied,
                 "examples": f.examples, "refused": f.refused, "note": f.note, "reproducer": f.reproducer,
             }
@@ -136,8 +137,10 @@ def check(
         fn, claims=claims, on=on, library=library, dtype=dtype, degree=degree, root=root, accuracy=accuracy,
         min_rows=min_rows,
     )  # fmt: skip
-    named = None if laws is None else [laws] if isinstance(laws, (str, Law)) else list(laws)
-    trials = [(subject, [_Tally(law) for law in _chosen(named, subject)]) for subject in subjects]
+    named: list[str | Law] | None = None
+    if laws is not None:
+        named = [laws] if isinstance(laws, (str, Law)) else list(laws)
+    trials = [(subject, [_Tally(law) for law in chosen_laws(named, subject)]) for subject in subjects]
     with Bar(examples * len(trials), progress, subjects[0].name) as bar, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the function on trial: its values are judged, not its words
         for subject, tallies in trials:
@@ -191,11 +194,12 @@ def _known_claims(claims: Iterable[str], on: str) -> None:
         )
         if not follows & read:
             raise ValueError(
-                f"no law on {on} follows from the claim {claim!r}; claims that have laws: {', '.join(sorted(read))}"
+                f"no law on {on} follows from the claim {claim!r}; "
+                f"claims that have laws: {', '.join(sorted(read))}"
             )
 
 
-def _chosen(laws: list[str | Law] | None, subject: Subject) -> list[Law]:
+def chosen_laws(laws: list[str | Law] | None, subject: Subject) -> list[Law]:
     if laws is None:
         chosen = [law for law in LAWS.values() if law.applies_to(subject)]
         if not chosen:
@@ -205,10 +209,10 @@ def _chosen(laws: list[str | Law] | None, subject: Subject) -> list[Law]:
     for law in laws:
         if isinstance(law, Law):
             chosen.append(law)
-        elif law in LAWS:
-            chosen.append(LAWS[law])
         elif f"{subject.on}.{law}" in LAWS:
             chosen.append(LAWS[f"{subject.on}.{law}"])
+        elif law in LAWS:
+            chosen.append(LAWS[law])
         else:
             import difflib
 
@@ -223,12 +227,60 @@ def _chosen(laws: list[str | Law] | None, subject: Subject) -> list[Law]:
 # ── one law over the examples ───────────────────────────────────────────────────────────────
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """One law on one case: its violation; or why it could not be put to the test."""
+
+    law: Law
+    subject: Subject
+    case: Mapping[str, Any]
+    outcome: float | None
+    skipped: str = ""  # "not applicable" for good, "refused" this time
+    note: str = ""
+
+    @property
+    def broken(self) -> bool:
+        return self.outcome is not None and self.outcome > 1
+
+    def shrunk(self) -> dict[str, Any]:
+        """The smallest case found on which the law is still broken, clearly if it was clear."""
+        worst = self.outcome or 0.0
+        least = WELL_BROKEN if worst >= WELL_BROKEN else 1.0
+
+        def breaks(candidate: Mapping[str, Any]) -> bool:
+            self.subject.cache.clear()
+            try:
+                outcome = judge(self.law, self.subject, candidate).outcome
+            except (ValueError, IndexError, ZeroDivisionError, np.linalg.LinAlgError):
+                return False  # the law itself cannot read so small a case
+            return outcome is not None and outcome > least
+
+        return shrunk(dict(self.case), self.subject.on, self.law.roles, breaks, self.subject.dtype)
+
+    def report(self) -> str:
+        """What broke, as text and runnable Python."""
+        from divergences.laws.reproduce import reproducer
+
+        law = self.law
+        code = reproducer(law, self.subject, self.shrunk())
+        return f"{self.subject.name} breaks the law {law.name!r}: {law.statement} ({law.source})\n{code}"
+
+
+def judge(law: Law, subject: Subject, case: Mapping[str, Any]) -> Verdict:
+    """The law on this case; refusals and missing options are told, not raised."""
+    try:
+        return Verdict(law, subject, case, law.violation(subject, **case))
+    except NotApplicable as missing:
+        return Verdict(law, subject, case, None, "not applicable", str(missing))
+    except Refused as refusal:
+        return Verdict(law, subject, case, None, "refused", str(refusal))
+
+
 class _Tally:
     def __init__(self, law: Law) -> None:
         self.law = law
         self.applied = self.examples = self.refused = 0
-        self.worst = -math.inf
-        self.case: dict[str, Any] | None = None
+        self.worst: Verdict | None = None
         self.note = ""
         self.out_of_reach = False
 
@@ -236,40 +288,33 @@ class _Tally:
         if self.out_of_reach:
             return
         self.examples += 1
-        try:
-            outcome = self.law.violation(subject, **case)
-        except NotApplicable as missing:
-            self.out_of_reach, self.note = True, str(missing)
-            return
-        except Refused as refusal:
-            self.refused, self.note = self.refused + 1, str(refusal)
-            return
-        if outcome is not None:
+        verdict = judge(self.law, subject, case)
+        self.out_of_reach = verdict.skipped == "not applicable"
+        self.refused += verdict.skipped == "refused"
+        self.note = verdict.note or self.note
+        if verdict.outcome is not None:
             self.applied += 1
-            if outcome > self.worst:
-                self.worst, self.case = outcome, case
+            if self.worst is None or self.worst.outcome is None or verdict.outcome > self.worst.outcome:
+                self.worst = verdict
 
     def finding(self, subject: Subject) -> Finding:
         case, code = None, ""
-        if self.worst > 1 and self.case is not None:
+        if self.worst is not None and self.worst.broken:
             from divergences.laws.reproduce import reproducer
 
-            least = min(self.worst, WELL_BROKEN) if self.worst >= WELL_BROKEN else 1.0
-            case = shrunk(
-                self.case, subject.on, self.law.roles,
-                lambda candidate: breaks(self.law, subject, candidate, least), subject.dtype,
-            )  # fmt: skip
+            case = self.worst.shrunk()
             code = reproducer(self.law, subject, case)
             status = "violated"
         elif self.out_of_reach or (self.refused and not self.applied):
             status = "not applicable"
         else:
             status = "held" if self.applied else "vacuous"
+        worst = -math.inf if self.worst is None or self.worst.outcome is None else self.worst.outcome
         return Finding(
             self.law,
             subject.name,
             status,
-            self.worst,
+            worst,
             self.applied,
             self.examples,
             self.refused,
@@ -277,13 +322,3 @@ class _Tally:
             case,
             code,
         )
-
-
-def breaks(law: Law, subject: Subject, case: Mapping[str, Any], least: float = 1.0) -> bool:
-    """Whether the law is broken on this case by more than ``least`` tolerances; never raises."""
-    subject.cache.clear()
-    try:
-        outcome = law.violation(subject, **case)
-    except (NotApplicable, Refused, ValueError, IndexError, ZeroDivisionError, np.linalg.LinAlgError):
-        return False
-    return outcome is not None and outcome > least

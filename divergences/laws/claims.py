@@ -82,7 +82,8 @@ def _subject(metric: Metric, claims: frozenset[str], part: str, library: str, dt
     elif "square root" in claims:
         root = 2.0
     return Subject(
-        metric, metric.on, implied({*claims, part} - {""}), name=f"{metric.spec}.{part}" if part else metric.spec,
+        metric, metric.on, implied({*claims, part} - {""}),
+        name=f"{metric.spec}.{part}" if part else metric.spec,
         degree=metric.degree if "homogeneous" in claims or metric.on == "gaussian" else None, root=root,
         library=library, dtype=dtype, part=part,
         accuracy=float(_value(metric, "tolerance")) if "tolerance" in metric.keywords else 0.0,

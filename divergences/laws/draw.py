@@ -8,6 +8,7 @@ shifting and scaling them is exact in float32 too.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,17 +23,26 @@ GRID = 64.0
 TINY = {"float64": 1e-280, "float32": 1e-25}  # times the rest of a case, still a normal number
 
 
-def draw(on: str, rng: np.random.Generator, *, dtype: str = "float64", min_rows: int = 1) -> dict[str, Any]:
+def draw(
+    on: str,
+    rng: np.random.Generator,
+    *,
+    dtype: str = "float64",
+    min_rows: int = 1,
+    fixed: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, Any]:
     """A case: an array for every role that laws on this space read, exact in ``dtype``.
+
+    ``fixed``: ``p`` and ``q``, or ``x`` and ``y``, drawn elsewhere; the rest is drawn to go with them.
 
     >>> import numpy as np
     >>> sorted(draw("pmf", np.random.default_rng(0)))[:4]
     ['channel', 'channel2', 'order', 'p']
     """
     if on == "pmf":
-        case = _pmf_case(rng, dtype)
+        case = _pmf_case(rng, dtype, fixed)
     elif on == "samples":
-        case = _samples_case(rng, min_rows)
+        case = _samples_case(rng, min_rows, fixed)
     else:
         case = _gaussian_case(rng)
     return {role: rounded(value, dtype) for role, value in case.items()}
@@ -53,19 +63,11 @@ def normalised(p: np.ndarray) -> np.ndarray:
 # ── probability vectors ─────────────────────────────────────────────────────────────────────
 
 
-def _pmf_case(rng: np.random.Generator, dtype: str) -> dict[str, Any]:
-    k, m = int(rng.integers(2, 7)), int(rng.integers(2, 4))
-    p = _pmf(rng, k, dtype)
-    kind = rng.integers(6)
-    if kind == 0:  # nearly equal
-        q = normalised(p * (1 + 10.0 ** rng.uniform(-17, -2) * rng.normal(size=k).clip(-3, 3)))
-    elif kind == 1:  # disjoint
-        split = rng.permutation(k) < rng.integers(1, k)
-        p, q = normalised(np.where(split, p + 0.1, 0.0)), normalised(np.where(split, 0.0, p + 0.1))
-    elif kind == 2:  # on the same support
-        q = normalised(np.where(p > 0, rng.dirichlet(np.ones(k)) + 1e-3, 0.0))
-    else:
-        q = _pmf(rng, k, dtype)
+def _pmf_case(
+    rng: np.random.Generator, dtype: str, fixed: Mapping[str, np.ndarray] | None = None
+) -> dict[str, Any]:
+    k, m = int(rng.integers(2, 7)) if not fixed else len(fixed["p"]), int(rng.integers(2, 4))
+    p, q = _two_pmfs(rng, k, dtype) if not fixed else (fixed["p"], fixed["q"])
     r, s = (_pmf(rng, k, dtype) for _ in range(2))
     if rng.integers(3) == 0:
         r = normalised(p + q + (0.0 if rng.integers(2) else 0.1))  # between them
@@ -77,6 +79,21 @@ def _pmf_case(rng: np.random.Generator, dtype: str) -> dict[str, Any]:
         "test": np.round(rng.normal(size=k) * 8) / 8,
         "order": rng.permutation(k),
     }  # fmt: skip
+
+
+def _two_pmfs(rng: np.random.Generator, k: int, dtype: str) -> tuple[np.ndarray, np.ndarray]:
+    p = _pmf(rng, k, dtype)
+    kind = rng.integers(6)
+    if kind == 0:  # nearly equal
+        q = normalised(p * (1 + 10.0 ** rng.uniform(-17, -2) * rng.normal(size=k).clip(-3, 3)))
+    elif kind == 1:  # disjoint
+        split = rng.permutation(k) < rng.integers(1, k)
+        p, q = normalised(np.where(split, p + 0.1, 0.0)), normalised(np.where(split, 0.0, p + 0.1))
+    elif kind == 2:  # on the same support
+        q = normalised(np.where(p > 0, rng.dirichlet(np.ones(k)) + 1e-3, 0.0))
+    else:
+        q = _pmf(rng, k, dtype)
+    return p, q
 
 
 def _pmf(rng: np.random.Generator, k: int, dtype: str | None = None) -> np.ndarray:
@@ -111,14 +128,21 @@ def on_grid(values: Any) -> np.ndarray:
     return np.round(np.asarray(values) * GRID) / GRID + 0.0
 
 
-def _samples_case(rng: np.random.Generator, min_rows: int) -> dict[str, Any]:
+def _samples_case(
+    rng: np.random.Generator, min_rows: int, fixed: Mapping[str, np.ndarray] | None = None
+) -> dict[str, Any]:
     d = int(rng.integers(1, 4))
     n, m, k = (int(rng.integers(min_rows, min_rows + 6)) for _ in range(3))
-    x, y = _two_samples(rng, n, m, d)
+    if fixed:
+        x, y = fixed["x"], fixed["y"]
+        (n, d), m = x.shape, len(y)
+    else:
+        x, y = _two_samples(rng, n, m, d)
     u, v = _two_samples(rng, n, m, 1)
     generic = on_grid(rng.normal(size=(k, d)) * 2)
-    case = {
-        "x": x, "y": y, "z": generic if rng.integers(2) else np.concatenate([x, y])[rng.integers(n + m, size=k)],
+    third = generic if rng.integers(2) else np.concatenate([x, y])[rng.integers(n + m, size=k)]
+    case: dict[str, Any] = {
+        "x": x, "y": y, "z": third,
         "x2": on_grid(rng.normal(size=(n, d))), "y2": on_grid(rng.normal(size=(m, d)) + 1),
         "u": u, "v": v, "w": on_grid(rng.normal(size=(k, 1)) * 2),
         "a": rng.integers(1, 4, size=n).astype(float), "b": rng.integers(1, 4, size=m).astype(float),
@@ -127,10 +151,10 @@ def _samples_case(rng: np.random.Generator, min_rows: int) -> dict[str, Any]:
         "centres": on_grid(rng.normal(size=(3, d)) * 2), "heights": on_grid(rng.normal(size=3)),
         "order": rng.permutation(n), "order2": rng.permutation(m),
     }  # fmt: skip
-    if rng.integers(6) == 0:  # far from the origin
+    if not fixed and rng.integers(6) == 0:  # far from the origin
         offset = 2.0 ** int(rng.integers(6, 12))
         for role in (*SAMPLES_ROLES, *LINE_ROLES, "centres"):
-            case[role] = case[role] + offset
+            case[role] = np.add(case[role], offset)
     return case
 
 

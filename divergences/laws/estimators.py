@@ -138,7 +138,8 @@ def _which(d: Family) -> str:
 
 
 @law(
-    "precision = share of y in a ball of x; recall = share of x in a ball of y; coverage = share of balls of x that hold a y",
+    "precision = share of y in a ball of x; recall = share of x in a ball of y; "
+    "coverage = share of balls of x that hold a y",
     source=KYNKAANNIEMI + "; " + NAEEM,
     on="samples",
     claims=("precision", "recall", "coverage"),

@@ -149,7 +149,8 @@ def tensorisation(
     if len(x_mean) > 2:
         return None
     whole = (
-        np.concatenate([x_mean, z_mean]), joined(x_cov, z_cov), np.concatenate([y_mean, z_mean + 1]), joined(y_cov, z_cov)
+        np.concatenate([x_mean, z_mean]), joined(x_cov, z_cov),
+        np.concatenate([y_mean, z_mean + 1]), joined(y_cov, z_cov),
     )  # fmt: skip
     parts = (x_mean, x_cov, y_mean, y_cov), (z_mean, z_cov, z_mean + 1, z_cov)
     outcomes = []

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from divergences._arrays import Array
-from divergences.laws.measured import EPS, Measured, log1p, sqrt
+from divergences.laws.measured import EPS, Measured, exp, log1p, power, sqrt
 from divergences.laws.subject import NotApplicable, Subject
 
 __all__ = ["REFERENCES", "Family", "bhattacharyya", "distances", "entropy", "provided", "singular"]
@@ -142,8 +142,6 @@ def _wasserstein(
 
 def power_mean(costs: Array, p: float) -> Measured:
     """(mean of the costs)^(1/p)."""
-    from divergences.laws.measured import power
-
     return power(_sum(costs / len(costs)), 1.0 / p)
 
 
@@ -214,6 +212,10 @@ def _gaussian_renyi(m: Array, s: Array, n: Array, t: Array, alpha: float) -> Mea
     return _conditioned(float(first + second), size, s, t, mixed)
 
 
+def _gaussian_hellinger(m: Array, s: Array, n: Array, t: Array) -> Measured:
+    return sqrt(1.0 - exp(-0.5 * _gaussian_renyi(m, s, n, t, 0.5)))
+
+
 def _gaussian_w2(m: Array, s: Array, n: Array, t: Array) -> Measured:
     """W2² = |Δ|² + tr S + tr T − 2‖S^½ T^½‖_* (the sum of singular values)."""
     roots = []
@@ -245,7 +247,7 @@ REFERENCES: dict[str, Callable[..., Measured]] = {
     "mmd": _mmd,
     "gaussian_kl": _gaussian_kl,
     "gaussian_renyi": _gaussian_renyi,
-    "gaussian_hellinger": lambda *g: sqrt(1.0 - _exp(-0.5 * _gaussian_renyi(*g, 0.5))),
+    "gaussian_hellinger": _gaussian_hellinger,
     "gaussian_w2": _gaussian_w2,
 }
 
@@ -276,12 +278,6 @@ def _order_error(fn: Subject) -> Callable[..., Measured]:
         return Measured(value.value, value.error * factor)
 
     return call
-
-
-def _exp(x: Measured) -> Measured:
-    from divergences.laws.measured import exp
-
-    return exp(x)
 
 
 def _wasserstein_by(fn: Subject) -> Callable[..., Measured]:

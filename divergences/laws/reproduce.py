@@ -66,10 +66,10 @@ def _calls(law: Law, subject: Subject, case: Mapping[str, Any]) -> list[str]:
 
     class Recording(Subject):
         def __call__(self, *arrays: Any, **options: Any) -> Measured:
+            plain = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in options.items()}
             given = ", ".join(
-                [*(str(np.asarray(a).tolist()) for a in arrays),
-                 *(f"{k}={np.asarray(v).tolist() if isinstance(v, np.ndarray) else v!r}" for k, v in options.items())]
-            )  # fmt: skip
+                [*(str(np.asarray(a).tolist()) for a in arrays), *(f"{k}={v!r}" for k, v in plain.items())]
+            )
             try:
                 answer = Subject.__call__(self, *arrays, **options)
             except Exception as error:
