@@ -81,7 +81,7 @@ class PairSums:
             return 0.0 if self.same else max(self.within_x + self.within_y - 2.0 * self.across, 0.0)
         if min(1.0 - self.squares_x, 1.0 - self.squares_y) <= 1e-12:
             raise ValueError(
-                "estimator='unbiased' needs at least two rows with weight on each side. Use estimator='biased'"
+                "estimator='unbiased' needs two rows with weight on each side. Use estimator='biased'"
             )
         within_x = (self.within_x - self.squares_x) / (1.0 - self.squares_x)  # k(x, x) = 1
         within_y = (self.within_y - self.squares_y) / (1.0 - self.squares_y)
@@ -122,7 +122,7 @@ def pair_sums(
     >>> x, y = [[0.0], [1.0], [4.0]], [[5.0], [6.0]]
     >>> parts = [pair_sums(x, y, share=(k, 3)) for k in range(3)]  # each on a machine of its own
     >>> round(sum(parts).energy(), 6)
-    4.722222
+    5.388889
     """
     check_option(kernel, "kernel", ("distance", *STATIONARY))
     if not (isinstance(share, tuple) and len(share) == 2):
@@ -130,9 +130,7 @@ def pair_sums(
     of = check_integer(share[1], "share[1]")
     k = check_integer(share[0], "share[0]", minimum=0, below=of, why="shares count from 0")
     if (bandwidth is None) != (kernel == "distance"):
-        needed = (
-            "takes no bandwidth" if kernel == "distance" else "needs a bandwidth, the same for every share"
-        )
+        needed = "takes no bandwidth" if kernel == "distance" else "needs a bandwidth, one for all shares"
         raise ValueError(f"kernel={kernel!r} {needed}; got {bandwidth!r}")
     width = None if bandwidth is None else check_positive(bandwidth, "bandwidth")
     pair = check_pair(x, y, x_weights, y_weights, streams=True)

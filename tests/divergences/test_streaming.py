@@ -417,7 +417,7 @@ def test_fit_and_frechet_keep_their_digits(rng, streamed):
     jumping = np.concatenate([np.full((2000, 1), 1e308), np.full((2000, 1), -1e308)]) / 1e155
     assert gaussian.fit(Sliced(jumping))[1] == pytest.approx(1e306, rel=1e-12)
     late = np.concatenate([np.zeros((2000, 1)), np.full((2000, 1), 1.0)])
-    assert gaussian.fit(Sliced(late), weights=np.repeat([0.0, 1.0], 2000))[0].item() == 1.0
+    assert gaussian.fit(Sliced(late), weights=np.repeat([0.0, 1.0], 2000))[0] == pytest.approx(1.0, rel=1e-15)
 
 
 def test_fit_refuses_as_in_memory(rng, streamed):
@@ -613,7 +613,7 @@ def test_energy_on_the_line_is_loaded_or_refused(source, both, streamed, monkeyp
 # ── shares ──────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("of", [1, 2, 7, 500])
+@pytest.mark.parametrize("of", [1, 2, 7, 130])
 @pytest.mark.parametrize("lazy", [False, True])
 def test_shares_add_up(of, lazy, source, both, rng):
     x, y = (values[:120] for values in both)
@@ -679,7 +679,7 @@ def test_shares_that_do_not_belong_together(rng):
         with pytest.raises(error, match=match):
             pair_sums(x, y, **options)
     lone = pair_sums(x, y, share=(0, 1), kernel="gaussian", bandwidth=1.0, x_weights=np.eye(20)[0])
-    with pytest.raises(ValueError, match="at least two rows with weight"):
+    with pytest.raises(ValueError, match="two rows with weight"):
         lone.squared_mmd()
 
 
