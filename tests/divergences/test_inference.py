@@ -1,0 +1,127 @@
+"""estimate: what the interval is of, whether it covers, and what has none."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import divergences as dv
+from divergences import Parzen, estimate
+from divergences.inference import METHODS
+from divergences.registry import METRICS
+from divergences.wasserstein import projected_costs
+
+
+@pytest.mark.parametrize("p", [1, 2, 3])
+def test_sliced_is_its_value_and_the_spread_of_its_directions(samples, p) -> None:
+    x, y = samples
+    found = estimate("sliced_wasserstein", x, y, p=p, n_projections=40, rng=3)
+    value = dv.sliced_wasserstein(x, y, p=p, n_projections=40, rng=3)
+    assert found.value == pytest.approx(float(value), rel=1e-12)
+    costs, unit = projected_costs(x, y, p=p, n_projections=40, rng=3)
+    costs = costs * unit**p
+    assert len(costs) == 40
+    error = costs.std(ddof=1) / math.sqrt(40)
+    assert found.standard_error == pytest.approx(error * costs.mean() ** (1 / p - 1) / p, rel=1e-9)
+    assert found.interval.lower == pytest.approx((costs.mean() - 2.0226909 * error) ** (1 / p), rel=1e-7)
+    assert found.seed == 3
+    assert (found.n, found.m, found.d) == (len(x), len(y), x.shape[1])
+    assert "40 random directions" in found.notes[0]
+
+
+def test_the_interval_of_sliced_covers_at_its_level() -> None:
+    """x against x + a: W_2 along θ is |⟨θ, a⟩|, and sliced W_2 over all directions |a|/√d."""
+    x, a = np.zeros((2, 3)), np.array([1.0, 2.0, 2.0])
+    truth = 3.0 / math.sqrt(3.0)
+    held = sum(
+        truth in estimate("sliced_wasserstein", x, x + a, n_projections=60, confidence=0.8, rng=seed).interval
+        for seed in range(300)
+    )
+    assert 0.73 * 300 < held < 0.87 * 300  # ± 3 standard deviations of a binomial
+
+
+def test_directions_that_do_not_differ() -> None:
+    line = estimate("sliced_wasserstein", [0.0, 1.0], [2.0, 4.0], rng=0)
+    assert line.standard_error == 0.0
+    assert line.interval.lower == line.interval.upper == line.value
+    same = estimate(dv.sliced_wasserstein, [[0.0, 1.0]], [[0.0, 1.0]], rng=0)
+    assert (same.value, same.standard_error) == (0.0, 0.0)
+    single = estimate("sliced_wasserstein(n_projections=1)", [[0.0, 1.0]], [[1.0, 1.0]], rng=0)
+    assert single.interval is None
+    assert "Raise n_projections" in single.notes[0]
+
+
+def test_sliced_at_any_scale(samples) -> None:
+    x, y = samples
+    base = estimate("sliced_wasserstein", x, y, p=9, rng=0)
+    for scale in (1e-150, 1e150):
+        found = estimate("sliced_wasserstein", x * scale, y * scale, p=9, rng=0)
+        assert found.value == pytest.approx(base.value * scale, rel=1e-9)
+        assert found.standard_error == pytest.approx(base.standard_error * scale, rel=1e-9)
+        assert found.interval.upper == pytest.approx(base.interval.upper * scale, rel=1e-9)
+
+
+def test_parzen_is_the_score_of_its_window(samples) -> None:
+    x, y = samples
+    weights = np.linspace(1.0, 2.0, len(x))
+    for options in ({"bandwidth": 0.5}, {"grid": [0.2, 0.5, 1.0, 2.0, 8.0]}, {}):
+        found = estimate("parzen_log_likelihood", x, y, x_weights=weights, confidence=0.9, **options)
+        window = Parzen(y, 0.5) if "bandwidth" in options else Parzen.fit(y, **options)
+        score = window.score(x, x_weights=weights)
+        assert found.value == pytest.approx(score.value, rel=1e-12)
+        value = dv.parzen_log_likelihood(x, y, x_weights=weights, **options)
+        assert found.value == pytest.approx(float(value), rel=1e-9)
+        assert found.standard_error == pytest.approx(score.standard_error)
+        assert found.interval.upper == pytest.approx(score.value + 1.6448536 * score.standard_error)
+    one = estimate("parzen_log_likelihood", x[:1], y, bandwidth=0.5)
+    assert one.interval is None
+    assert one.standard_error is None
+
+
+def test_every_other_row_says_why_it_has_none(samples) -> None:
+    x, y = samples
+    for name in ("energy", "wasserstein(p=2)", "max_sliced_wasserstein"):
+        found = estimate(name, x, y, rng=1)
+        assert found.interval is None
+        assert found.notes[0].startswith("no interval")
+    assert estimate("energy", x, y).value == float(dv.energy(x, y))
+    seeded = estimate(dv.max_sliced_wasserstein, x, y, rng=1)
+    assert (seeded.value, seeded.seed) == (float(dv.max_sliced_wasserstein(x, y, rng=1)), 1)
+    assert estimate("energy", x, y, rng=1).seed is None
+
+
+def test_every_method_has_a_row_and_tensors_do(samples) -> None:
+    assert {row.interval for row in METRICS.values()} >= set(METHODS)
+    x, y = (torch.tensor(v, requires_grad=True) for v in samples)
+    for name in ("sliced_wasserstein", "parzen_log_likelihood(bandwidth=0.5)", "energy"):
+        assert type(estimate(name, x, y).value) is float
+
+
+def test_no_seed_is_told_afterwards(samples) -> None:
+    x, y = samples
+    found = estimate("sliced_wasserstein", x, y)
+    assert estimate("sliced_wasserstein", x, y, rng=found.seed) == found
+    drawn = estimate("sliced_wasserstein", x, y, rng=np.random.default_rng(4))
+    assert drawn.seed is None
+    assert drawn.value == pytest.approx(float(dv.sliced_wasserstein(x, y, rng=4)))
+
+
+@pytest.mark.parametrize(
+    ("metric", "options", "message"),
+    [
+        ("pmf.kl", {}, "must take samples"),
+        ("precision_recall", {}, "must have one value"),
+        ("energy", {"confidence": 1.0}, "confidence must be below 1"),
+        ("energy", {"confidence": 0.0}, "confidence must be finite and above 0"),
+        ("energy", {"bandwidth": 1.0}, "no option 'bandwidth'"),
+        ("enrgy", {}, "did you mean 'energy'"),
+        (np.mean, {}, "row of METRICS"),
+        ("parzen_log_likelihood", {"bandwidth": 1.0, "grid": [1.0]}, "not both"),
+    ],
+)
+def test_refusals(samples, metric, options, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        estimate(metric, *samples, **options)
