@@ -109,8 +109,9 @@ def compare(
     """Measure how far the samples in MODEL lie from those in REAL.
 
     Files: .npy; .npz, .pt, .pth (one array, or file.npz:key); .csv, .tsv, .parquet (numeric
-    columns, or file.csv:a,b); MNIST's idx, also gzipped; a folder of images of one size; - for
-    CSV from standard input. One row a sample. Rows are chosen by file.npy[0:1000].
+    columns, or file.csv:a,b); .h5, .hdf5, .zarr (one array, or file.h5:name); MNIST's idx, also
+    gzipped; a folder of images of one size; - for CSV from standard input. One row a sample. Rows
+    are chosen by file.npy[0:1000].
 
     Images are flattened; 8-bit ones are divided by 255, into [0, 1]. Other numbers are taken as
     they are.
@@ -275,7 +276,8 @@ def laws(
     ] = None,
     examples: Annotated[int, typer.Option(metavar="INT", min=1, help="Cases each law is tried on.")] = 100,
     degree: Annotated[
-        float | None, typer.Option(metavar="NUMBER", help="Scaling the samples by c multiplies it by c^degree.")
+        float | None,
+        typer.Option(metavar="NUMBER", help="c times the samples is c^degree times the value."),
     ] = None,
     library: Annotated[str, typer.Option(metavar="NAME", help="numpy or torch.")] = "numpy",
     dtype: Annotated[str, typer.Option(metavar="NAME", help="float64 or float32.")] = "float64",

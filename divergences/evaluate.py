@@ -100,8 +100,8 @@ def evaluate(
         rows += _rows(metric, data, too_much)
     return Report(
         rows=tuple(rows),
-        x=to_numpy(check_samples(x, "x")),
-        y=to_numpy(check_samples(y, "y")),
+        x=_kept(x, "x"),
+        y=_kept(y, "y"),
         names=names,
         n=len(data.x),
         m=len(data.y),
@@ -117,9 +117,16 @@ def evaluate(
     )
 
 
+def _kept(samples: Any, name: str) -> np.ndarray:
+    """The samples as pictures take them; a mapped file, checked by now, stays one."""
+    if isinstance(samples, np.memmap):
+        return np.asarray(samples).reshape(len(samples), -1)
+    return to_numpy(check_samples(samples, name))
+
+
 def _checked(x: Any, y: Any, weights: Mapping[str, Any], validation: Any, rng: Any) -> _Data:
     """What the metrics are called with, or the error they would all end in."""
-    pair = check_pair(x, y, **weights)
+    pair = check_pair(x, y, **weights, streams=True)  # each metric decides for itself whether it streams
     if validation is not None:
         check_pair(validation, x, names=("validation", "x"))
     return _Data(

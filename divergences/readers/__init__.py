@@ -18,16 +18,19 @@ from divergences.readers.arrays import read_npy, read_npz, read_torch
 from divergences.readers.common import ReadError, Table
 from divergences.readers.idx import looks_like_idx, read_idx
 from divergences.readers.images import as_images, read_images
+from divergences.readers.stores import is_zarr, read_hdf5, read_zarr
 from divergences.readers.tables import read_csv, read_csv_file, read_parquet
 
 __all__ = ["FORMATS", "Data", "ReadError", "read"]
 
 FORMATS = (
-    ".npy, .npz, .pt, .pth, .csv, .tsv, .parquet, MNIST's idx (-ubyte, .idx, also .gz), "
+    ".npy, .npz, .pt, .pth, .csv, .tsv, .parquet, .h5, .hdf5, .zarr, MNIST's idx (-ubyte, .idx, also .gz), "
     "a folder of images, - for CSV from standard input"
 )
 READERS: dict[str, Callable[[Path, str, str | None], Table]] = {
     ".csv": read_csv_file,
+    ".h5": read_hdf5,
+    ".hdf5": read_hdf5,
     ".npy": read_npy,
     ".npz": read_npz,
     ".parquet": read_parquet,
@@ -38,7 +41,9 @@ READERS: dict[str, Callable[[Path, str, str | None], Table]] = {
 
 SLICE = re.compile(r"(?P<name>.+)\[(?P<inside>[^\[\]]*)\]")
 BOUNDS = re.compile(r"(\d*):(\d*)")
-CHOICE = re.compile(r"(?P<name>.+\.(?:npz|pt|pth|csv|tsv|parquet)|-):(?P<choice>.+)", re.IGNORECASE)
+CHOICE = re.compile(
+    r"(?P<name>.+\.(?:npz|pth?|csv|tsv|parquet|h5|hdf5|zarr)|-):(?P<choice>.+)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,9 +66,11 @@ def read(path: str | Path, *, rows: slice | None = None) -> Data:
 
     Formats: ``.npy``; ``.npz``, ``.pt``, ``.pth`` (one array in it, or ``file.npz:key``);
     ``.csv``, ``.tsv``, ``.parquet`` (numeric columns, or ``file.csv:a,b`` to choose);
+    ``.h5``, ``.hdf5``, ``.zarr`` (one array in it, or ``file.h5:group/name``);
     MNIST's idx, plain or gzipped; a folder of images of one size and mode, sorted by name;
     ``-`` for CSV from standard input. ``[start:stop]`` after the name takes those rows, as in
-    Python. Nothing is ever unpickled.
+    Python. Nothing is ever unpickled. A large .npy, and an HDF5 data set that is
+    neither chunked nor compressed, are mapped: measures that stream then read them by blocks.
 
     Images are flattened and their shape kept. An array of three axes is (n, height, width), of
     four (n, height, width, channels); four axes with 1, 3 or 4 channels first are turned channels
@@ -81,6 +88,8 @@ def read(path: str | Path, *, rows: slice | None = None) -> Data:
     cuts = [part for part in (cut, rows) if part is not None]
     if name == "-":
         table = read_csv(sys.stdin.buffer.read(), "-", choice)
+    elif Path(name).is_dir() and is_zarr(Path(name)):
+        table = read_zarr(Path(name), name, choice)
     elif Path(name).is_dir():
         table, cuts = read_images(Path(name), cuts), []
     else:

@@ -56,8 +56,18 @@ def write_idx(path, array):
     path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
 
 
+def write_hdf5(path, array):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(path, "w") as file:
+        # .h5 in one piece, which is mapped; .hdf5 in compressed chunks
+        how = {} if path.suffix == ".h5" else {"chunks": (5, *array.shape[1:]), "compression": "gzip"}
+        file.create_dataset("some/where", data=array, **how)
+
+
 WRITERS = {
     "s.npy": write_npy,
+    "s.h5": write_hdf5,
+    "s.hdf5": write_hdf5,
     "s.npz": write_npz,
     "s.pt": write_torch,
     "s.pth": write_torch,
@@ -447,4 +457,57 @@ def test_a_missing_library_is_named_with_its_extra(saved, monkeypatch, name, mod
     path = saved(name, SAMPLES)
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ReadError, match=f"pip install '{extra}'"):
+        read(path)
+
+
+# ── stores ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_hdf5_is_mapped_where_it_lies_in_one_piece(saved, tmp_path):
+    assert isinstance(read(saved("s.h5", SAMPLES.astype(np.float32))).array, np.memmap)
+    assert not isinstance(read(saved("s.hdf5", SAMPLES)).array, np.memmap)
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "two.h5"
+    with h5py.File(path, "w") as file:
+        file["real"], file["group/fake"], file["text"] = SAMPLES, SAMPLES + 1, "abc"
+    assert np.array_equal(read(f"{path}:group/fake[2:4]").array, SAMPLES[2:4] + 1)
+    with pytest.raises(ReadError, match=r"must hold one array, has 3 \(group/fake, real, text\).*two.h5:"):
+        read(path)
+    with pytest.raises(ReadError, match=r"has no array 'other'; it holds group/fake"):
+        read(f"{path}:other")
+    with pytest.raises(ReadError, match=r"holds \|S3 values"):
+        read(f"{path}:text")
+    path.write_bytes(b"no such thing")
+    with pytest.raises(ReadError, match="is damaged or no HDF5 file"):
+        read(path)
+
+
+def test_zarr(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    path = tmp_path / "s.zarr"
+    zarr.save_array(str(path), SAMPLES)
+    assert np.array_equal(read(path).array, SAMPLES)
+    assert np.array_equal(read(f"{path}[2:5]").array, SAMPLES[2:5])
+    with pytest.raises(ReadError, match="is one array, so 'x' cannot be chosen"):
+        read(f"{path}:x")
+    group = tmp_path / "g.zarr"
+    zarr.save_group(str(group), real=SAMPLES, fake=SAMPLES + 1)
+    assert np.array_equal(read(f"{group}:fake").array, SAMPLES + 1)
+    with pytest.raises(ReadError, match="must hold one array, has 2"):
+        read(group)
+    (path / "zarr.json").write_text("{}")
+    with pytest.raises(ReadError, match="is damaged or no Zarr store"):
+        read(path)
+
+
+@pytest.mark.parametrize(("library", "name"), [("h5py", "s.h5"), ("zarr", "s.zarr")])
+def test_stores_say_what_they_need(library, name, tmp_path, monkeypatch):
+    path = tmp_path / name
+    if library == "zarr":
+        path.mkdir()
+        (path / "zarr.json").write_text("{}")
+    else:
+        path.write_bytes(b"HDF")
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ReadError, match=rf"needs {library} to be read; pip install 'divergences\[storage\]'"):
         read(path)

@@ -683,6 +683,22 @@ def test_shares_that_do_not_belong_together(rng):
         lone.squared_mmd()
 
 
+# ── reports ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_evaluate_takes_sources(source, both, streamed):
+    x, y = both
+    metrics = ["frechet", "energy", "wasserstein"]
+    known = divergences.evaluate(x[:200], y[:90], metrics, rng=0)
+    for kind in ("memmap", "hdf5", "dask"):
+        report = divergences.evaluate(source(kind, x[:200]), source(kind, y[:90]), metrics, rng=0)
+        values = [row.value for row in report.rows]
+        assert values == pytest.approx([row.value for row in known.rows], rel=1e-11)
+        assert np.array_equal(report.x, x[:200])
+        assert (report.n, report.m, report.d) == (200, 90, 3)
+        assert "frechet" in report.to_html()
+
+
 # ── memory ──────────────────────────────────────────────────────────────────────────────────
 
 
