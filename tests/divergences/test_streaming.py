@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import doctest
 import itertools
 import pickle
 import re
 import tracemalloc
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -696,7 +698,15 @@ def test_evaluate_takes_sources(source, both, streamed):
         assert values == pytest.approx([row.value for row in known.rows], rel=1e-11)
         assert np.array_equal(report.x, x[:200])
         assert (report.n, report.m, report.d) == (200, 90, 3)
-        assert "frechet" in report.to_html()
+        assert "frechet" in report._repr_html_()
+
+
+def test_the_page_on_large_samples_runs(tmp_path, monkeypatch):
+    page = Path(__file__).parents[2] / "docs" / "large.md"
+    monkeypatch.chdir(tmp_path)
+    result = doctest.testfile(str(page), module_relative=False)
+    assert result.attempted > 10
+    assert result.failed == 0
 
 
 # ── memory ──────────────────────────────────────────────────────────────────────────────────
