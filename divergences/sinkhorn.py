@@ -58,9 +58,10 @@ def sinkhorn_divergence(
     so if ``max_iterations`` come first. O(nm) time an iteration, about 1/ε of them; memory O(n).
     GeomLoss's value with its default p = 2 is half of this (its cost is |x − y|²/2).
 
-    Exact transport (``wasserstein``) is often cheaper than a small ε: prefer it as a metric;
-    prefer this one as a smooth loss. Differentiable in torch in points and weights by the envelope
-    theorem, gradient 0 at x = y.
+    Exact transport is cheaper than a small ε: at n = m = 2,000 in the plane ``transport`` takes about a
+    fiftieth of the time of an ε whose value is within 1 % of it (``benchmarks/rows/line.py``). Prefer
+    ``wasserstein`` as a metric, and this one as a smooth loss, or with an ε that is meant.
+    Differentiable in torch in points and weights by the envelope theorem, gradient 0 at x = y.
 
     >>> round(float(sinkhorn_divergence([[0.0], [1.0]], [[2.0], [3.0]], epsilon=0.1)), 6)
     4.0

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
+import sklearn
 import torch
 
 import divergences as dv
@@ -87,6 +89,69 @@ def test_relaxed_marginals_leave_an_outlier_alone(rng):
     assert 0 < relaxed < 1
     almost = sinkhorn_divergence(x, y + 0.1, epsilon=1.0, unbalanced=1e9)
     assert almost == pytest.approx(sinkhorn_divergence(x, y + 0.1, epsilon=1.0), rel=1e-5)
+
+
+def relaxed_cost(x, y, a, b, epsilon, rho, p):
+    """The relaxed problem from its definition: its primal at the plan that scaling converges to."""
+
+    def kl(q, r):
+        return float(np.sum(q * np.log(q / r) - q + r))
+
+    cost = np.linalg.norm(x[:, None] - y[None], axis=-1) ** p
+    kernel, v, power = np.exp(-cost / epsilon) * np.outer(a, b), np.ones(len(b)), rho / (rho + epsilon)
+    for _ in range(20_000):
+        u = (a / (kernel @ v)) ** power
+        v = (b / (u @ kernel)) ** power
+    plan = u[:, None] * kernel * v[None, :]
+    marginals = rho * kl(plan.sum(axis=1), a) + rho * kl(plan.sum(axis=0), b)
+    return float(np.sum(plan * cost)) + epsilon * kl(plan, np.outer(a, b)) + marginals
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0])
+@pytest.mark.parametrize("rho", [0.3, 4.0])
+def test_relaxed_marginals_are_their_convex_programme(clouds, p, rho):
+    x, y, wa, wb = clouds
+    a, b = wa / wa.sum(), wb / wb.sum()
+    expected = relaxed_cost(x, y, a, b, 0.5, rho, p)
+    expected -= 0.5 * relaxed_cost(x, x, a, a, 0.5, rho, p) + 0.5 * relaxed_cost(y, y, b, b, 0.5, rho, p)
+    value = sinkhorn_divergence(
+        x, y, p=p, epsilon=0.5, unbalanced=rho, tolerance=1e-12, x_weights=wa, y_weights=wb
+    )
+    assert value == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("unbalanced", [None, 0.7])
+def test_rows_without_weight_are_not_there(clouds, unbalanced):
+    x, y, wa, wb = clouds
+    wa[::3], wb[1] = 0.0, 0.0
+    options = {"epsilon": 0.3, "unbalanced": unbalanced, "tolerance": 1e-11}
+    value = sinkhorn_divergence(x, y, x_weights=wa, y_weights=wb, **options)
+    fewer = sinkhorn_divergence(x[wa > 0], y[wb > 0], x_weights=wa[wa > 0], y_weights=wb[wb > 0], **options)
+    assert value == pytest.approx(float(fewer), rel=1e-9)
+
+
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-4, 1e-6])
+def test_the_tolerance_bounds_the_value_too(clouds, tolerance):
+    """A marginal error of t moves the dual by at most t times the range of the costs, in all three terms."""
+    x, y, *_ = clouds
+    costs = np.linalg.norm(x[:, None] - y[None], axis=-1) ** 2
+    truth = sinkhorn_divergence(x, y, epsilon=0.1, tolerance=1e-12)
+    value = sinkhorn_divergence(x, y, epsilon=0.1, tolerance=tolerance)
+    assert abs(value - truth) <= 2.0 * tolerance * costs.max()
+
+
+def test_blocks_change_nothing_and_no_matrix_is_held(rng):
+    x, y = rng.normal(size=(500, 3)), rng.normal(0.5, 1.0, size=(450, 3))
+    whole = sinkhorn_divergence(x, y, epsilon=1.0)
+    with sklearn.config_context(working_memory=0.1):
+        assert sinkhorn_divergence(x, y, epsilon=1.0) == pytest.approx(float(whole), rel=1e-9)
+    x, y = rng.normal(size=(4000, 2)), rng.normal(0.5, 1.0, size=(4000, 2))
+    tracemalloc.start()
+    with sklearn.config_context(working_memory=4), pytest.warns(dv.DivergenceWarning):
+        sinkhorn_divergence(x, y, epsilon=5.0, max_iterations=1, tolerance=1e-15)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4000 * 4000 * 8 / 10  # a tenth of one cost matrix
 
 
 @pytest.mark.parametrize("p", [1.0, 2.0])
