@@ -16,13 +16,18 @@ from divergences import _line
 from divergences._arrays import Array, detached
 from divergences._inputs import Pair, check_option, check_pair, check_positive, warn
 from divergences._pairwise import (
+    Distance,
+    Gaussian,
+    Laplace,
+    Rational,
+    Stationary,
+    Steps,
+    Wish,
     distance_matrix,
-    euclidean,
     gram_diagonal,
     gram_sums,
     representatives,
-    self_sums,
-    weighted_sums,
+    run,
 )
 from divergences.registry import metric
 
@@ -86,10 +91,12 @@ def _energy(pair: Pair) -> Array:
         return pair.zero()
     if pair.d == 1:
         return _energy_by_sorting(pair.loaded())
-    (across,) = weighted_sums(pair.x, pair.y, pair.a, pair.b, [euclidean])
-    (within_x,) = self_sums(pair.x, pair.a, [euclidean])
-    (within_y,) = self_sums(pair.y, pair.b, [euclidean])
-    value = 2.0 * across - within_x - within_y
+    return run(pair, _energy_steps(pair))
+
+
+def _energy_steps(pair: Pair) -> Steps:
+    found = yield Wish(across=[Distance()], within=[Distance()])
+    value = 2.0 * found.across[0] - found.within_x[0] - found.within_y[0]
     return pair.xp.maximum(value, pair.xp.zeros_like(value))
 
 
@@ -108,22 +115,10 @@ def _energy_by_sorting(pair: Pair) -> Array:
 # ── maximum mean discrepancy ────────────────────────────────────────────────────────────────
 
 
-def _gaussian(squared: Array, bandwidth: float, pair: Pair) -> Array:
-    return pair.xp.exp(squared / (-2.0 * bandwidth**2))
-
-
-def _laplace(squared: Array, bandwidth: float, pair: Pair) -> Array:
-    return pair.xp.exp(euclidean(squared) / -bandwidth)
-
-
-def _rational_quadratic(squared: Array, bandwidth: float, pair: Pair) -> Array:
-    return 1.0 / (1.0 + squared / (2.0 * bandwidth**2))
-
-
-STATIONARY: dict[str, Callable[[Array, float, Pair], Array]] = {
-    "gaussian": _gaussian,
-    "laplace": _laplace,
-    "rational_quadratic": _rational_quadratic,
+STATIONARY: dict[str, Callable[[float], Stationary]] = {
+    "gaussian": lambda bandwidth: Gaussian(0.5 / bandwidth**2),
+    "laplace": lambda bandwidth: Laplace(1.0 / bandwidth),
+    "rational_quadratic": lambda bandwidth: Rational(0.5 / bandwidth**2),
 }
 KERNELS = (*STATIONARY, "polynomial", "linear")
 
@@ -181,7 +176,10 @@ def squared_mmd(
     pair = check_pair(x, y, x_weights, y_weights, min_rows=2 if unbiased else 1, streams=True)
     if kernel in STATIONARY:
         widths = [_proportionate(width, pair) for width in _bandwidths(bandwidth, pair)]
-        return pair.result(_mmd_stationary(pair, STATIONARY[str(kernel)], widths, unbiased))
+        if pair.same and not unbiased:
+            return pair.result(pair.zero())
+        functions = [STATIONARY[str(kernel)](width) for width in widths]
+        return pair.result(run(pair, _mmd_steps(pair, functions, unbiased)))
     if not isinstance(bandwidth, str):
         raise ValueError(f"kernel {kernel!r} has no bandwidth; leave bandwidth out, got {bandwidth!r}")
     if kernel == "linear":  # translation invariant: use the centred coordinates, undo the scale
@@ -247,21 +245,12 @@ def _median_distance(pair: Pair) -> float:
     return float(np.median(distances)) if len(distances) else 1.0
 
 
-def _mmd_stationary(
-    pair: Pair, kernel: Callable[[Array, float, Pair], Array], widths: list[float], unbiased: bool
-) -> Array:
-    if pair.same and not unbiased:
-        return pair.zero()
-
-    def mixture(squared: Array) -> Array:
-        total = kernel(squared, widths[0], pair)
-        for width in widths[1:]:
-            total = total + kernel(squared, width, pair)
-        return total / len(widths)
-
-    (across,) = weighted_sums(pair.x, pair.y, pair.a, pair.b, [mixture])
-    (within_x,) = self_sums(pair.x, pair.a, [mixture])
-    (within_y,) = self_sums(pair.y, pair.b, [mixture])
+def _mmd_steps(pair: Pair, functions: Sequence[Stationary], unbiased: bool) -> Steps:
+    found = yield Wish(across=functions, within=functions)
+    across, within_x, within_y = (
+        sum(parts[1:], start=parts[0]) / len(functions)
+        for parts in (found.across, found.within_x, found.within_y)
+    )
     if unbiased:  # every diagonal entry of a stationary kernel here is 1
         within_x = _off_diagonal(pair, within_x, pair.a, 1.0, "x_weights")
         within_y = _off_diagonal(pair, within_y, pair.b, 1.0, "y_weights")

@@ -28,6 +28,7 @@ from divergences._pairwise.functions import (
     euclidean,
 )
 from divergences._pairwise.grams import gram_diagonal, gram_sums
+from divergences._pairwise.together import Steps, Wish, log_weights, run, run_together
 from divergences._pairwise.visit import LogSums, row_logsumexp, self_sums, visit, weighted_sums
 
 __all__ = [
@@ -39,17 +40,22 @@ __all__ = [
     "Power",
     "Rational",
     "Stationary",
+    "Steps",
+    "Wish",
     "block_rows",
     "distance_matrix",
     "euclidean",
     "gram_diagonal",
     "gram_sums",
+    "log_weights",
     "paired_squared_distances",
     "representative_rows",
     "representatives",
     "row_logsumexp",
     "row_slices",
     "rows_at",
+    "run",
+    "run_together",
     "self_sums",
     "squared_distances",
     "visit",
