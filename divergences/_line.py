@@ -52,6 +52,8 @@ def area(pair: Pair) -> float:
 
     (x, y), (a, b) = _columns(pair), unequal_masses(pair)
     low, high = float(min(x.min(), y.min())), float(max(x.max(), y.max()))
+    if low == high:
+        return 0.0
     count = max(1, min(CELLS, (len(x) + len(y)) // OCCUPANCY))
     rate = count / (high - low) * (1.0 - 4.0 * EPS)  # so that ``high`` is in the last cell
     edges = np.append(low + np.arange(count) / rate, high)

@@ -145,6 +145,16 @@ def test_both_ways_agree(monkeypatch: pytest.MonkeyPatch, rng, weighted: bool, p
 
 
 @pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("at", [0.0, 0.7, 1e8])
+def test_one_point_however_often_is_at_distance_zero(at: float) -> None:
+    x, y = np.full(9, at), np.full(4, at)
+    for p in (1, 2):
+        assert dv.wasserstein(x, y, p=p) == 0.0
+        assert dv.wasserstein(x, y, p=p, x_weights=np.arange(9.0)) == 0.0
+    assert dv.energy(x, y) == 0.0
+
+
+@pytest.mark.usefixtures("compiled")
 def test_what_came_is_left_as_it_was(rng) -> None:
     x, y = rng.normal(size=50) / 8, rng.normal(size=40) / 8
     x[0] = 1.5  # a scale of 1: nothing is copied on the way in
