@@ -35,8 +35,9 @@ class FDivergence:
     ``f`` alone is enough to measure between pmfs and samples; the other three are what a
     variational bound and an f-GAN need. All are called with arrays (NumPy or torch) and must
     return arrays. ``composite`` is v ↦ f*(g(v)) in one closed form: taken one after the other, the
-    two overflow where g saturates (left out, they are). ``at_zero`` = f(0) and ``slope`` = lim f(t)/t say what an outcome that only
-    one side has costs; left out, they are read off ``f(0)`` and ``derivative(inf)`` or f itself.
+    two overflow where g saturates (left out, they are). ``at_zero`` = f(0) and ``slope`` =
+    lim f(t)/t say what an outcome that only one side has costs; left out, they are read off
+    ``f(0)`` and ``derivative(inf)`` or f itself.
     ``terms``, if given, computes q·f(p/q) directly, zeros included, more accurately than f can.
 
     >>> import numpy as np
@@ -194,6 +195,12 @@ def _softplus(v: Array) -> Array:
     return xp.maximum(v, xp.zeros_like(v)) + xp.log1p(xp.exp(-xp.abs(v)))
 
 
+def _log_mean(v: Array) -> Array:
+    """log((1 + e^v)/2), to full digits near 0 too."""
+    xp = namespace(v)
+    return xp.maximum(v, xp.zeros_like(v)) + xp.log1p(xp.expm1(-xp.abs(v)) / 2.0)
+
+
 def _log_wright_omega(z: Array) -> Array:
     """log ω where ω + log ω = z, by Newton's method (differentiable in torch)."""
     xp = namespace(z)
@@ -305,8 +312,8 @@ FDIVERGENCES: dict[str, FDivergence] = {
             "js", _of_ratio(_js_terms),
             derivative=_xp(lambda xp, t: xp.log(2.0 * t / (1.0 + t)) / 2.0),
             conjugate=_js_conjugate,
-            activation=_xp(lambda xp, v: (LOG2 - _softplus(-v)) / 2.0),
-            composite=_xp(lambda xp, v: (_softplus(v) - LOG2) / 2.0),
+            activation=_xp(lambda xp, v: -_log_mean(-v) / 2.0),
+            composite=_xp(lambda xp, v: _log_mean(v) / 2.0),
             at_zero=LOG2 / 2, slope=LOG2 / 2, terms=_js_terms,
         ),
         FDivergence(
