@@ -109,7 +109,7 @@ def _over_projections(row: Metric, x: Any, y: Any, confidence: float, rng: Any) 
     ends = [unit * max(0.0, end) ** (1.0 / p) for end in (mean - reach, mean + reach)]
     note = f"± is the error of {count} random directions, not that of drawing x and y"
     slope = value / (p * mean)  # of the root
-    return Estimate(value, Interval(*ends, confidence), slope * error, notes=(note,), **sizes)
+    return Estimate(value, Interval(ends[0], ends[1], confidence), slope * error, notes=(note,), **sizes)
 
 
 def _over_test_rows(row: Metric, x: Any, y: Any, confidence: float, rng: Any) -> Estimate:
@@ -151,6 +151,6 @@ def _student(confidence: float, freedom: float) -> float:
     return float(stdtrit(freedom, 0.5 + confidence / 2.0))
 
 
-def _sizes(x: Any, y: Any) -> dict[str, int]:
+def _sizes(x: Any, y: Any) -> dict[str, Any]:
     shape, other = (tuple(getattr(v, "shape", None) or np.shape(v)) for v in (x, y))
     return {"n": int(shape[0]), "m": int(other[0]), "d": int(shape[1]) if len(shape) > 1 else 1}
