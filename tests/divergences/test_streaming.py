@@ -289,10 +289,10 @@ OVER_PAIRS = {
 
 @pytest.mark.parametrize(("measure", "options"), OVER_PAIRS.values(), ids=OVER_PAIRS)
 def test_measures_over_pairs_are_those_in_memory(measure, options, source, both, rng):
-    x, y = (values[:300] for values in both)
+    x, y = (values[:200] for values in both)
     weights = {
-        "x_weights": rng.uniform(size=300) * (rng.uniform(size=300) < 0.7),
-        "y_weights": rng.uniform(size=300),
+        "x_weights": rng.uniform(size=200) * (rng.uniform(size=200) < 0.7),
+        "y_weights": rng.uniform(size=200),
     }
     for given in ({}, weights):
         known = measure(x, y, **options, **given)
@@ -302,10 +302,10 @@ def test_measures_over_pairs_are_those_in_memory(measure, options, source, both,
                 assert measure(*pair, **options, **given) == pytest.approx(known, rel=1e-11)
 
 
-@pytest.mark.parametrize("kind", ["memmap", "hdf5", "zarr", "dask uneven"])
+@pytest.mark.parametrize("kind", ["memmap", "zarr"])
 def test_float32_and_offsets_over_pairs(kind, source, both, streamed):
-    x, y = ((values[:400] + 1e8).astype(np.float64) for values in both)
-    near_x, near_y = (values[:400] for values in both)
+    x, y = ((values[:200] + 1e8).astype(np.float64) for values in both)
+    near_x, near_y = (values[:200] for values in both)
     for measure in (divergences.energy, divergences.squared_mmd, divergences.parzen_log_likelihood):
         with sklearn.config_context(working_memory=1024):
             known = measure(near_x, near_y)
@@ -317,8 +317,8 @@ def test_float32_and_offsets_over_pairs(kind, source, both, streamed):
 
 
 def test_parzen_windows_on_a_source(source, both, rng, streamed):
-    x, y = (values[:300] for values in both)
-    lazy, weights = source("hdf5", y), rng.uniform(size=300) * (rng.uniform(size=300) < 0.7)
+    x, y = (values[:150] for values in both)
+    lazy, weights = source("hdf5", y), rng.uniform(size=150) * (rng.uniform(size=150) < 0.7)
     validation = source("memmap", x)
     for options in ({}, {"y_weights": weights}, {"validation": validation}):
         with sklearn.config_context(working_memory=1024):
@@ -327,7 +327,7 @@ def test_parzen_windows_on_a_source(source, both, rng, streamed):
         assert window.bandwidth == pytest.approx(known.bandwidth, rel=1e-12)
         assert window.score(validation).value == pytest.approx(known.score(x).value, rel=1e-12)
         assert np.allclose(window.sample(9, rng=0), known.sample(9, rng=0), atol=1e-12)
-        assert "300 rows, 3 features" in repr(window)
+        assert "150 rows, 3 features" in repr(window)
 
 
 def test_energy_on_the_line_is_loaded_or_refused(source, both, streamed, monkeypatch):
