@@ -221,7 +221,8 @@ def critics(arguments: argparse.Namespace) -> None:
             print(d, *table[-3:], sep="\n", flush=True)
         save(f"critics_{d}", {
             "versions": {**versions(), "torch": torch.__version__},
-            "d": d, "funnels": FUNNELS, "power": POWER, "steps": arguments.steps, "batch": BATCH, "rows": table,
+            "d": d, "funnels": FUNNELS, "power": POWER, "steps": arguments.steps, "batch": BATCH,
+            "rows": table,
         })  # fmt: skip
     write_page()
 
@@ -236,10 +237,11 @@ def write_page() -> None:
     names = list(dict.fromkeys(label(row) for one in saved for row in one["rows"]))
     lines = [
         "# How faithful is a W1 critic?", "",
-        "The exam of Korotin, Kolesov & Burnaev 2022, rebuilt (`benchmarks/critics.py`): P uniform on a cube, Q "
-        "its image under a known optimal map, so that W1 and the gradient of an optimal potential are known. "
-        "Median over seeds of the error in W1, and of the mean cosine between the critic's gradient and the true "
-        "one. Written by `python benchmarks/truth.py critics` from `benchmarks/results/critics_*.json`.", "",
+        "The exam of Korotin, Kolesov & Burnaev 2022, rebuilt (`benchmarks/critics.py`): P uniform on a "
+        "cube, Q its image under a known optimal map, so that W1 and the gradient of an optimal potential "
+        "are known. Median over seeds of the error in W1, and of the mean cosine between the critic's "
+        "gradient and the true one. Written by `python benchmarks/truth.py critics` from "
+        "`benchmarks/results/critics_*.json`.", "",
         "| critic | " + " | ".join(f"d = {one['d']}: W1 | cosine" for one in saved) + " |",
         "|---|" + "---|---|" * len(saved),
     ]  # fmt: skip
@@ -253,12 +255,13 @@ def write_page() -> None:
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     lines += [
         "",
-        "Funnels, min_k |x − a_k| + b_k, are the class the true potential belongs to; \"mirrored\" exchanges P and "
-        "Q, so that it does not. Only the orthogonal and funnel critics are 1-Lipschitz by proof: their errors are "
-        "never above 0 in expectation, where a penalised critic's may be. `transport` between independent samples "
-        "is exact for those samples, with a certificate, and far above the W1 of the distributions in many "
-        "dimensions; on the pairs (x, T(x)) it proves that the exam's plan is optimal. `transport` and "
-        f"`neural_dual` see {SAMPLES:,} samples a side, the others fresh ones at every step.", "",
+        "Funnels, min_k |x − a_k| + b_k, are the class that the true potential belongs to; \"mirrored\" "
+        "exchanges P and Q, so that it does not. Only the orthogonal and funnel critics are 1-Lipschitz by "
+        "proof: their errors are never above 0 in expectation, where a penalised critic's may be. "
+        "`transport` between independent samples is exact for those samples, with a certificate, and far "
+        "above the W1 of the distributions in many dimensions; on the pairs (x, T(x)) it proves that the "
+        f"exam's plan is optimal. `transport` and `neural_dual` see {SAMPLES:,} samples a side, the others "
+        "fresh ones at every step.", "",
     ]  # fmt: skip
     (here.parent / "docs" / "critics.md").write_text("\n".join(lines), encoding="utf-8")
 

@@ -303,7 +303,15 @@ def _distances(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _witness(h: Tensor, other: Tensor) -> Tensor:
-    return _distances(h, other).mean(1) - _distances(h, torch.zeros_like(h[:1]))[:, 0]
+    """f(·) = E|h(·) − h(y')| − |h(·)|, twice differentiable, which torch.cdist is not."""
+    return _norm(h[:, None] - other).mean(1) - _norm(h)
+
+
+def _norm(steps: Tensor) -> Tensor:
+    """|step|, with gradient 0 where it is 0."""
+    squares = steps.square().sum(-1)
+    positive = squares > 0
+    return torch.where(positive, torch.where(positive, squares, 1.0).sqrt(), 0.0)
 
 
 def _cramer_gan() -> Objective:

@@ -1,12 +1,13 @@
-"""Networks that serve as critics: two whose Lipschitz constant is proved to be 1, and two where it is not.
+"""Networks that serve as critics: some whose Lipschitz constant is proved to be 1, some where it is not.
 
-A critic takes (n, d) and returns (n,). For W1 it must be 1-Lipschitz; the two proved ones are so by
+A critic takes (n, d) and returns (n,). For W1 it must be 1-Lipschitz; the proved ones are so by
 construction, whatever their weights:
 
 - ``OrthogonalCritic``: layers with orthonormal rows or columns and GroupSort between them, which only
   sorts (Anil, Lucas & Grosse 2019). Universal, and the better one where the potential is nearly linear.
-- ``FunnelCritic``: min_k |x − a_k| + b_k. Every 1-Lipschitz function on a finite set is of this form
-  (McShane 1934); an optimal W1 potential is, with the points of y as centres. Every slope is exactly 1.
+- ``FunnelCritic``: min_k |x − a_k| + b_k, or max_k b_k − |x − a_k|. Every 1-Lipschitz function on a
+  finite set is of either form (McShane 1934); an optimal W1 potential is of the first with the points of
+  y as centres, of the second with those of x. Every slope is exactly 1.
 """
 
 from __future__ import annotations
@@ -72,22 +73,26 @@ def _orthogonal(inner: int, outer: int) -> nn.Linear:
 class FunnelCritic(nn.Module):
     """min_k |x − a_k| + b_k, 1-Lipschitz; in training a soft minimum, which is 1-Lipschitz too.
 
+    ``peaks``: max_k b_k − |x − a_k| instead, the other of McShane's forms: what one makes easy is hard for
+    the other, as x and y exchange roles.
+
     ``softness`` is the temperature of that minimum, and goes to ``SHARP`` of itself as ``progress``
     goes from 0 to 1: at first every centre learns, at last only the nearest counts.
     """
 
-    def __init__(self, centres: Tensor, *, softness: float = 0.1) -> None:
+    def __init__(self, centres: Tensor, *, softness: float = 0.1, peaks: bool = False) -> None:
         super().__init__()
         self.centres = nn.Parameter(centres.clone())
         self.heights = nn.Parameter(torch.zeros(len(centres), dtype=centres.dtype, device=centres.device))
         self.softness, self.progress = softness, 0.0
+        self.sign = -1.0 if peaks else 1.0
 
     def forward(self, x: Tensor) -> Tensor:
         funnels = torch.cdist(x, self.centres) + self.heights
         if not self.training:
-            return funnels.amin(dim=1)
+            return self.sign * funnels.amin(dim=1)
         temperature = self.softness * SHARP**self.progress
-        return -temperature * torch.logsumexp(-funnels / temperature, dim=1)
+        return -self.sign * temperature * torch.logsumexp(-funnels / temperature, dim=1)
 
 
 class RatioCritic(nn.Module):
@@ -145,14 +150,14 @@ def _width(samples: Tensor) -> int:
     return 64 if len(samples) > 10_000 else 32
 
 
-def _funnels(x: Tensor, y: Tensor) -> nn.Module:
-    count = min(256, len(y))
-    return FunnelCritic(y[torch.randperm(len(y))[:count]])
+def _some(rows: Tensor) -> Tensor:
+    return rows[torch.randperm(len(rows), device=rows.device)[:256]]
 
 
 CRITICS: dict[str, Kind] = {
     "orthogonal": Kind(lambda x, y: OrthogonalCritic(x.shape[1], width=_width(x)), 1e-2, proved=True),
-    "funnels": Kind(_funnels, 3e-2, proved=True),
+    "funnels": Kind(lambda x, y: FunnelCritic(_some(y)), 3e-2, proved=True),
+    "peaks": Kind(lambda x, y: FunnelCritic(_some(x), peaks=True), 3e-2, proved=True),
     "gradient-penalty": Kind(lambda x, y: plain_critic(x.shape[1]), 1e-3, penalty=10.0, betas=(0.5, 0.9)),
     "clip": Kind(lambda x, y: plain_critic(x.shape[1]), 5e-4, clip=0.05),
     "ratio": Kind(lambda x, y: RatioCritic(x.shape[1]), 5e-3),

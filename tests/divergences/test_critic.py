@@ -105,7 +105,7 @@ def test_as_dual():
 # ── the networks ────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("kind", ["orthogonal", "funnels"])
+@pytest.mark.parametrize("kind", neural.PROVED)
 @pytest.mark.parametrize("d", [1, 2, 70])
 def test_a_proved_critic_is_1_lipschitz_before_in_and_after_training(kind, d):
     with training.seeded(1, torch.device("cpu")):
