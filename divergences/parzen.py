@@ -14,16 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from divergences._arrays import Array, detached, from_numpy, safe_log, to_numpy
+from divergences._arrays import Array, detached, from_numpy, to_numpy
 from divergences._inputs import Pair, check_integer, check_option, check_pair, check_positive, check_rng, warn
 from divergences._moments import accumulated, scatter
 from divergences._neighbor_search import nearest
 from divergences._pairwise import (
+    Steps,
+    Wish,
+    log_weights,
     paired_squared_distances,
     representatives,
     row_logsumexp,
     row_slices,
     rows_at,
+    run,
     squared_distances,
 )
 from divergences._rows import Rows
@@ -161,9 +165,10 @@ def parzen_log_likelihood(
     -0.918939
     """
     pair = check_pair(x, y, x_weights, y_weights, streams=True)
-    window = parzen_window(y, bandwidth=bandwidth, validation=validation, grid=grid, y_weights=y_weights)
-    values = _log_density(pair, window.bandwidth)
-    return pair.result(pair.xp.sum(pair.a * values))
+    if bandwidth is None or grid is not None or validation is not None:
+        window = parzen_window(y, bandwidth=bandwidth, validation=validation, grid=grid, y_weights=y_weights)
+        bandwidth = window.bandwidth
+    return pair.result(run(pair, _parzen_steps(pair, check_positive(bandwidth, "bandwidth"))))
 
 
 def parzen_window(
@@ -189,23 +194,27 @@ def parzen_window(
 
 def _log_density(pair: Pair, bandwidth: float) -> Array:
     """log p(x_i) in the caller's unit: the pair's coordinates are scaled, the density is not."""
-    logs = _log_weights(pair)
+    return run(pair, _log_density_steps(pair, bandwidth))
+
+
+def _parzen_steps(pair: Pair, bandwidth: float) -> Steps:
+    values = yield from _log_density_steps(pair, bandwidth)
+    return pair.xp.sum(pair.a * values)
+
+
+def _log_density_steps(pair: Pair, bandwidth: float) -> Steps:
     width = bandwidth / pair.scale
     if not 1e-150 < width < 1e150:  # its square must be representable
         raise ValueError(
             f"bandwidth is out of all proportion to the samples: {bandwidth:g} for values of size "
             f"{pair.scale:.3g}. Choose it with Parzen.fit"
         )
-    values = row_logsumexp(pair.x, pair.y, logs, [0.5 / width**2])[0]
-    return values - _log_normaliser(pair.d, bandwidth)
+    found = yield Wish(log_sums=[0.5 / width**2])
+    return found.log_sums[0] - _log_normaliser(pair.d, bandwidth)
 
 
 def _log_normaliser(d: int, width: float) -> float:
     return d * (math.log(width) + 0.5 * math.log(2.0 * math.pi))
-
-
-def _log_weights(pair: Pair) -> Array:
-    return pair.xp.where(pair.b > 0, safe_log(pair.xp, pair.b), -pair.xp.inf)
 
 
 # ── choosing the bandwidth ──────────────────────────────────────────────────────────────────
@@ -233,7 +242,7 @@ def _validation_rows(pair: Pair, held_out: bool) -> tuple[Array, Array | None]:
 
 def _mean_log_densities(pair: Pair, rows: Array, own: Array | None, widths: np.ndarray) -> np.ndarray:
     """Mean log density of the validation rows at each width, in the pair's coordinates."""
-    logs = detached(_log_weights(pair))
+    logs = log_weights(detached(pair.b))
     rates = [0.5 / float(w) ** 2 for w in widths]
     values = to_numpy(row_logsumexp(rows, detached(pair.y), logs, rates, own=own))
     b = np.ones(values.shape[1])

@@ -14,7 +14,17 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-__all__ = ["Found", "Tile", "Wanted", "direct_tile", "product_tile", "screened_tile"]
+__all__ = [
+    "Found",
+    "Tile",
+    "Wanted",
+    "differences_tile",
+    "direct_tile",
+    "finished_tile",
+    "moments_tile",
+    "product_tile",
+    "screened_tile",
+]
 
 ROOT, GAUSSIAN, LAPLACE, RATIONAL, POWER = range(5)  # the codes of functions.py
 
@@ -215,6 +225,24 @@ def direct_tile(
             _reduce(line, i, part_b, part_logs, wanted, found, work)
 
 
+@njit(fastmath=LOOSE)
+def _finish(t: np.ndarray, tile: Tile, i: int, cancels: float, largest: float) -> None:
+    """Row i of a tile of products becomes squared distances; ``largest`` is max ‖y‖²."""
+    square = tile.x_squares[i]
+    least = np.inf
+    for j in range(t.size):
+        value = (square + tile.y_squares[j]) - 2.0 * t[j]
+        t[j] = value
+        least = min(least, value)
+    limit = cancels * (square + largest)
+    if least < limit:
+        for j in range(t.size):
+            if t[j] < limit:
+                t[j] = _apart(tile.x[i], tile.y[j])
+    if tile.own.size and tile.first <= tile.own[i] < tile.first + t.size:
+        t[tile.own[i] - tile.first] = np.inf
+
+
 @njit(cache=True, nogil=True, fastmath=LOOSE)
 def product_tile(product: np.ndarray, tile: Tile, cancels: float, wanted: Wanted, found: Found) -> None:
     """The same from a tile of inner products about a common centre, which it turns into distances.
@@ -224,19 +252,8 @@ def product_tile(product: np.ndarray, tile: Tile, cancels: float, wanted: Wanted
     work = np.empty(tile.y.shape[0])
     largest = tile.y_squares.max()
     for i in range(tile.x.shape[0]):
-        t, square = product[i], tile.x_squares[i]
-        least = np.inf
-        for j in range(t.size):
-            value = (square + tile.y_squares[j]) - 2.0 * t[j]
-            t[j] = value
-            least = min(least, value)
-        limit = cancels * (square + largest)
-        if least < limit:
-            for j in range(t.size):
-                if t[j] < limit:
-                    t[j] = _apart(tile.x[i], tile.y[j])
-        if tile.own.size and tile.first <= tile.own[i] < tile.first + t.size:
-            t[tile.own[i] - tile.first] = np.inf
+        t = product[i]
+        _finish(t, tile, i, cancels, largest)
         _reduce(t, tile.place + i, tile.b, tile.logs, wanted, found, work)
 
 
@@ -289,3 +306,64 @@ def screened_tile(
         tops[i], totals[i] = top, total
     found.tops[0, rows], found.totals[0, rows] = tops, totals
     return True
+
+
+# ── many log sums from one histogram a row ──────────────────────────────────────────────────
+
+
+@njit(cache=True, nogil=True, fastmath=LOOSE)
+def finished_tile(product: np.ndarray, tile: Tile, cancels: float) -> None:
+    """A tile of products becomes squared distances, inf where a row may not use a column."""
+    largest = tile.y_squares.max()
+    for i in range(tile.x.shape[0]):
+        _finish(product[i], tile, i, cancels, largest)
+
+
+@njit(cache=True, nogil=True, fastmath=LOOSE)
+def differences_tile(
+    x: np.ndarray, features: np.ndarray, start: int, own: np.ndarray, first: int, out: np.ndarray
+) -> None:
+    """The same from differences; ``first`` is the place of column ``start`` among all."""
+    for i in range(x.shape[0]):
+        _differences(x[i], features, start, start + out.shape[1], out[i])
+        if own.size and first <= own[i] < first + out.shape[1]:
+            out[i, own[i] - first] = np.inf
+
+
+@njit(cache=True, nogil=True, fastmath=LOOSE)
+def moments_tile(
+    t: np.ndarray, masses: np.ndarray, centres: np.ndarray, inverses: np.ndarray, low: float, high: float,
+    moments: np.ndarray, lows: np.ndarray,
+) -> None:  # fmt: skip
+    """Eight moments of each row's t − min t in each geometric bin, ``(rows, bins, 8)``.
+
+    Bin 0 ends at ``low``, a power of two; then 32 bins an octave, up to ``high``. What lies beyond is
+    passed over. ``lows`` takes the minima.
+    """
+    base = (_bits(low) >> 47) - 1  # type: ignore[call-arg]
+    for i in range(t.shape[0]):
+        line = t[i]
+        least = np.inf
+        for j in range(line.size):
+            least = min(least, line[j] if masses[j] > 0.0 else np.inf)
+        lows[i] = least
+        if least == np.inf:
+            continue
+        for j in range(line.size):
+            above = line[j] - least
+            if above >= high or masses[j] == 0.0:
+                continue
+            b = 0 if above < low else (_bits(above) >> 47) - base
+            v, w = (above - centres[b]) * inverses[b], masses[j]
+            out = moments[i, b]
+            v2 = v * v
+            w2, w4 = w * v2, w * v2 * v2
+            w6 = w4 * v2
+            out[0] += w
+            out[1] += w * v
+            out[2] += w2
+            out[3] += w2 * v
+            out[4] += w4
+            out[5] += w4 * v
+            out[6] += w6
+            out[7] += w6 * v

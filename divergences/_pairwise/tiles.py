@@ -18,13 +18,24 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from divergences._pairwise.blocks import Tiling, resident, slices
-from divergences._pairwise.compiled import Found, Tile, Wanted, direct_tile, product_tile, screened_tile
+from divergences._pairwise.compiled import (
+    Found,
+    Tile,
+    Wanted,
+    differences_tile,
+    direct_tile,
+    finished_tile,
+    product_tile,
+    screened_tile,
+)
 from divergences._pairwise.distances import CANCELLATION, DIRECT_DIMENSIONS
+from divergences._pairwise.spectrum import Spectrum
 from divergences._pairwise.workers import shares_memory, spread
 
 __all__ = ["Request", "compiled_visit"]
 
 DIRECT_TILE = 512  # columns whose distances from one row stay in the first cache
+SPECTRUM_ROWS, SPECTRUM_COLUMNS = 256, 8192  # of a tile whose rows each get a histogram
 SCREENED_COLUMNS = 256  # fewer, and float32 saves nothing
 SCREENED_SHARE = 24  # of a tile's terms at most one in so many may matter
 NEGLIGIBLE = 1e-11  # relative: what all the terms passed over may add
@@ -38,6 +49,7 @@ class Request(NamedTuple):
     functions: tuple[tuple[int, float], ...] = ()
     rates: tuple[float, ...] = ()
     rooted: bool = False  # log sums of −rate · distance, not of its square
+    many: bool = False  # log sums by histogram, where that suits
 
 
 @dataclass
@@ -86,6 +98,8 @@ def compiled_visit(
     itself = y is None
     others = x if itself else y
     (n, d), m = x.shape, others.shape[0]
+    if log_b is not None and not request.rooted:
+        request = request._replace(many=Spectrum.suits(request.rates, log_b))
     tiling = Tiling.of(n, m, d)
     centre = _centre(others, tiling)
     kept = list(_columns(others, centre, tiling)) if shares_memory() and resident(others) else None
@@ -172,6 +186,7 @@ class _Rows:
             totals=np.zeros((len(rates), len(plain))),
         )
         self.depth = math.log(m / NEGLIGIBLE)  # terms e^−depth below the largest add up to no more
+        self.spectrum = Spectrum(rates) if request.many and not request.functions else None
         self.buffer = np.empty(0)  # one for all tiles: fresh pages cost more than the product
         # float32 first, until it does not pay
         self.screens = len(rates) == 1 and not request.functions and not request.rooted
@@ -189,6 +204,9 @@ class _Rows:
         nothing = np.zeros(len(columns.plain))
         b = nothing if weights is None else np.ascontiguousarray(weights[where])
         logs = nothing if log_b is None else np.ascontiguousarray(log_b[where])
+        if self.spectrum is not None:
+            self._counted(columns, start, logs, self.spectrum, tiling)
+            return
         if self.plain.shape[1] <= DIRECT_DIMENSIONS:
             direct_tile(
                 self.plain, columns.features, start, self.own, columns.start,
@@ -197,17 +215,7 @@ class _Rows:
             return
         for width in slices(start, len(columns.plain), tiling.tile_columns):
             for height in slices(0, len(self.plain), tiling.tile_rows):
-                tile = Tile(
-                    x=self.plain[height],
-                    y=columns.plain[width],
-                    x_squares=self.squares[height],
-                    y_squares=columns.squares[width],
-                    own=self.own[height],
-                    place=height.start,
-                    first=columns.start + width.start,
-                    b=b[width],
-                    logs=logs[width],
-                )
+                tile = self._tile(columns, width, height, b, logs)
                 if self.screens and len(tile.y) >= SCREENED_COLUMNS:
                     self.screens = self._screened(
                         tile, self._product(self.single[height], columns.single[width])
@@ -216,6 +224,36 @@ class _Rows:
                         continue
                 product = self._product(self.centred[height], columns.centred[width])
                 product_tile(product, tile, CANCELLATION, self.wanted, self.found)
+
+    def _tile(self, columns: Columns, width: slice, height: slice, b: np.ndarray, logs: np.ndarray) -> Tile:
+        return Tile(
+            x=self.plain[height],
+            y=columns.plain[width],
+            x_squares=self.squares[height],
+            y_squares=columns.squares[width],
+            own=self.own[height],
+            place=height.start,
+            first=columns.start + width.start,
+            b=b[width],
+            logs=logs[width],
+        )
+
+    def _counted(
+        self, columns: Columns, start: int, logs: np.ndarray, spectrum: Spectrum, tiling: Tiling
+    ) -> None:
+        """Log sums at many rates, by histogram."""
+        step = max(1, int(tiling.tile_rows * tiling.tile_columns // SPECTRUM_COLUMNS))
+        for width in slices(start, len(columns.plain), max(tiling.tile_columns, SPECTRUM_COLUMNS)):
+            for height in slices(0, len(self.plain), min(step, SPECTRUM_ROWS)):
+                if self.plain.shape[1] <= DIRECT_DIMENSIONS:
+                    t = np.empty((height.stop - height.start, width.stop - width.start))
+                    first = columns.start + width.start
+                    rows, own = self.plain[height], self.own[height]
+                    differences_tile(rows, columns.features, width.start, own, first, t)
+                else:
+                    t = self._product(self.centred[height], columns.centred[width])
+                    finished_tile(t, self._tile(columns, width, height, logs, logs), CANCELLATION)
+                spectrum.add(t, logs[width], self.found.tops[:, height], self.found.totals[:, height])
 
     def _product(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         shape = len(rows), len(columns)

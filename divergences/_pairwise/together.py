@@ -31,12 +31,12 @@ class Wish:
 
 @dataclass(frozen=True)
 class Found:
-    """The averages, in the order of the wish, and the log sums ``(rates, n)``."""
+    """The averages, in the order of the wish, and the log sums by rate, each ``(n,)``."""
 
     across: list[Array]
     within_x: list[Array]
     within_y: list[Array]
-    log_sums: Array | None
+    log_sums: list[Array]
 
 
 Steps = Generator[Wish, Found, Any]
@@ -87,7 +87,7 @@ def _granted(pair: Any, wishes: dict[int, Wish]) -> dict[int, Found]:
             across=[between[across.index(f)] for f in wish.across],
             within_x=[in_x[within.index(f)] for f in wish.within],
             within_y=[in_y[within.index(f)] for f in wish.within],
-            log_sums=None if log_sums is None else log_sums[[rates.index(rate) for rate in wish.log_sums]],
+            log_sums=[] if log_sums is None else [log_sums[rates.index(rate)] for rate in wish.log_sums],
         )
         for k, wish in wishes.items()
     }
