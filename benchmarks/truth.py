@@ -2,6 +2,7 @@
 
     python benchmarks/truth.py convergence              # N(0,1) against N(1,1), n = 1e2 … 1e5
     python benchmarks/truth.py parzen --data FOLDER     # FOLDER holds the four MNIST files
+    python benchmarks/truth.py laws                     # the laws, on the peers or (--own) on ours
     python benchmarks/truth.py critics                  # W1 critics against known potentials
 
 Each run saves JSON under benchmarks/results and prints a Markdown table. ``convergence`` also
@@ -185,6 +186,13 @@ def critics(arguments: argparse.Namespace) -> None:
     run(arguments)
 
 
+def laws(arguments: argparse.Namespace) -> None:
+    """The laws at length, on the peers or on our own metrics: benchmarks/laws.py."""
+    from laws import run
+
+    run(arguments, versions())
+
+
 def read_images(path: Path) -> np.ndarray:
     """An idx3 image file as rows of pixels in [0, 1]."""
     with gzip.open(path) as file:
@@ -215,6 +223,7 @@ def main() -> None:
         "convergence": convergence,
         "parzen": parzen,
         "critics": critics,
+        "laws": laws,
     }
     for name, run in kinds.items():
         command = commands.add_parser(name, help=(run.__doc__ or "").split("\n")[0])
@@ -229,6 +238,14 @@ def main() -> None:
             command.add_argument("--dimensions", type=int, nargs="+", default=[2, 16, 128])
             command.add_argument("--steps", type=int, default=2000)
             command.add_argument("--seeds", type=int, default=3)
+            command.add_argument("--only", choices=["duals"], help="neural_dual against closed forms instead")
+        if name == "laws":
+            command.add_argument("--own", action="store_true", help="our metrics instead of the peers")
+            command.add_argument("--page", action="store_true", help="only write docs/laws.md anew")
+            command.add_argument("--examples", type=int, default=300, help="cases for each law")
+            command.add_argument("--only", action="append", default=[], help="only names that hold this")
+            command.add_argument("--library", default="numpy", choices=("numpy", "torch"))
+            command.add_argument("--dtype", default="float64", choices=("float64", "float32"))
     arguments = parser.parse_args()
     arguments.run(arguments)
 

@@ -281,7 +281,13 @@ class CramerGAN(Objective):
 
     def witness(self, critic: Critic, fake: Fake) -> Critic:
         other = _features(critic, _two(fake)[1])
-        return lambda samples: _witness(_features(critic, samples), other)
+
+        def f(samples: Tensor) -> Tensor:
+            h = _features(critic, samples)
+            # a penalty differentiates twice, which torch.cdist does not
+            return _norm(h[:, None] - other).mean(1) - _norm(h)
+
+        return f
 
 
 def _two(fake: Fake) -> tuple[Tensor, Tensor]:
@@ -303,8 +309,8 @@ def _distances(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _witness(h: Tensor, other: Tensor) -> Tensor:
-    """f(·) = E|h(·) − h(y')| − |h(·)|, twice differentiable, which torch.cdist is not."""
-    return _norm(h[:, None] - other).mean(1) - _norm(h)
+    """f(·) = E|h(·) − h(y')| − |h(·)| from features."""
+    return _distances(h, other).mean(1) - _norm(h)
 
 
 def _norm(steps: Tensor) -> Tensor:

@@ -213,9 +213,9 @@ def test_descending_a_measure_brings_the_samples_together(spec):
     torch.manual_seed(0)
     real = torch.randn(64, 2)
     fake = (0.1 * torch.randn(64, 2) + 2).requires_grad_(True)
-    objective, optimiser = parse(spec), torch.optim.Adam([fake], lr=0.15)
+    objective, optimiser = parse(spec), torch.optim.Adam([fake], lr=0.1)
     before = float(dv.energy(real, fake.detach()))
-    for _ in range(40):
+    for _ in range(80):
         optimiser.zero_grad()
         objective.generator_loss(None, real, fake).backward()
         optimiser.step()
