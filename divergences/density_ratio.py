@@ -23,8 +23,6 @@ from divergences._neighbor_search import kth_nearest
 from divergences._pairwise import (
     paired_squared_distances,
     row_logsumexp,
-    row_slices,
-    squared_distances,
 )
 from divergences.classifier import cross_fitted_log_ratios
 from divergences.critic.neural import dual_value
@@ -445,25 +443,25 @@ def _neighbour_log_ratio(xp: Any, x: Array, y: Array, k: int) -> Array:
     tied = to_numpy((detached(rho) <= 0) | (detached(nu) <= 0))
     if not tied.any():
         return logs
-    counted = np.zeros(n)
-    counted[tied] = _counted_log_ratio(to_numpy(x), to_numpy(y), np.flatnonzero(tied))
+    counted = _counted_log_ratio(to_numpy(x), to_numpy(y))
     return xp.where(from_numpy(tied, x), from_numpy(counted, x), logs)
 
 
-def _counted_log_ratio(x: np.ndarray, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def _counted_log_ratio(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """ψ(l) − ψ(c) + log(m/(n−1)): l and c rows of x and of y that coincide with each row.
 
     A tie is an atom, so masses are compared and not densities; none at all counts as one half.
     """
     from scipy.special import digamma
 
-    out = np.empty(len(rows))
-    for part in row_slices(len(rows), len(x) + len(y)):
-        near = x[rows[part]]
-        inside_x = np.sum(squared_distances(near, x) == 0, axis=1) - 1  # without the row itself
-        inside_y = np.sum(squared_distances(near, y) == 0, axis=1)
-        out[part] = digamma(np.maximum(inside_x, 0.5)) - digamma(np.maximum(inside_y, 0.5))
-    return out + math.log(len(y) / (len(x) - 1))
+    rows = np.concatenate([x, y]) + 0.0  # −0.0 and 0.0 are the same point, but not the same bytes
+    points = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1])))[:, 0]
+    atoms = np.unique(points, return_inverse=True)[1]
+    at_x, at_y = np.split(atoms, [len(x)])
+    inside_x = np.bincount(at_x, minlength=len(rows))[at_x] - 1  # without the row itself
+    inside_y = np.bincount(at_y, minlength=len(rows))[at_x]
+    ratio = digamma(np.maximum(inside_x, 0.5)) - digamma(np.maximum(inside_y, 0.5))
+    return np.asarray(ratio + math.log(len(y) / (len(x) - 1)))
 
 
 # ── Parzen windows ──────────────────────────────────────────────────────────────────────────

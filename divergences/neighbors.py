@@ -12,7 +12,7 @@ import numpy as np
 
 from divergences._arrays import Array, detached, from_numpy, to_numpy
 from divergences._inputs import check_integer, check_pair, scalar
-from divergences._neighbor_search import count_within, nearest
+from divergences._neighbor_search import balls, nearest
 from divergences._pairwise import paired_squared_distances
 from divergences.registry import metric
 
@@ -71,10 +71,9 @@ def precision_recall(x: Any, y: Any, *, k: int = 5) -> PrecisionRecall:
     check_integer(k, "k", below=min(pair.n, pair.m), why="a row needs k others of its own set")
     x_radii, tied = _squared_radii(pair.x, k)
     y_radii, _ = _squared_radii(pair.y, k)
-    real_hold_y, strictly, on_boundary = count_within(pair.y, pair.x, x_radii, tolerance=TIE)
-    fake_hold_x, _, _ = count_within(pair.x, pair.y, y_radii, tolerance=TIE)
+    strictly, on_boundary, fake_hold_x, real_hold_y = balls(pair.x, pair.y, x_radii, y_radii, tolerance=TIE)
     if tied:
-        _, own_strictly, own_boundary = count_within(pair.x, pair.x, x_radii, tolerance=TIE)
+        own_strictly, own_boundary, _, _ = balls(pair.x, pair.x, x_radii, tolerance=TIE)
         share = np.where(own_boundary > 0, (k - own_strictly) / np.maximum(own_boundary, 1), 0.0)
     else:
         share = np.zeros(pair.n)  # the centre and k − 1 neighbours are strictly inside already
