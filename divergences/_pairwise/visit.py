@@ -63,6 +63,8 @@ def visit(
     """
     if logs is not None and y is None:
         raise ValueError("log sums are by row; pass y=x")
+    if logs is not None and logs.own is not None and functions:
+        raise ValueError("sums are over all pairs; ask for log sums that leave one out on their own")
     if not _compiles(x, y, a, b, functions, logs):
         return _visit_in_library(x, y, a, b, functions, logs)
     from divergences._pairwise.tiles import Request, compiled_visit  # loads the compiled loops

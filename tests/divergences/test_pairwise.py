@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import importlib
 import math
+import os
+import signal
+import subprocess
+import sys
+import threading
 import tracemalloc
 
+import joblib
 import numpy as np
 import pytest
 import sklearn
@@ -13,6 +21,9 @@ from scipy.special import logsumexp
 
 import divergences as dv
 from divergences import _pairwise as pw
+from divergences import kernels, parzen
+from divergences._inputs import check_pair
+from divergences._rows import Rows
 
 DIMENSIONS = (1, 3, 12, 13, 40)  # direct differences up to 12, the matrix product above
 LIBRARIES = pytest.mark.parametrize("library", ["numpy", "torch"])
@@ -197,3 +208,266 @@ def test_euclidean_has_gradient_zero_where_it_vanishes() -> None:
     (gradient,) = torch.autograd.grad(pw.euclidean(squared).sum(), squared)
     assert gradient.tolist() == [0.0, 0.25]
     assert math.isclose(float(pw.euclidean(np.asarray(9.0))), 3.0)
+
+
+# ── the compiled visit ──────────────────────────────────────────────────────────────────────
+
+FUNCTIONS = [pw.Distance(), pw.Gaussian(0.3), pw.Laplace(0.7), pw.Rational(0.2), pw.Power(0.75)]
+RATES = {
+    "one": [0.3],
+    "narrow": [40.0],
+    "three": [5.0, 1e-3, 300.0],
+    "many": list(np.geomspace(0.1, 30.0, 12)),
+}
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["divergences._pairwise.visit"], "COMPILED_PAIRS", 0)
+
+
+def weighted_problem(rng: np.random.Generator, n: int, m: int, d: int, offset: float = 0.0) -> tuple:
+    """Samples with rows in common, near-duplicates and rows without weight."""
+    x, y = rng.normal(size=(n, d)), rng.normal(0.1, 1.0, size=(m, d))
+    y[:20], y[20:30] = x[:20], x[20:30] + 1e-9
+    a, b = rng.random(n), rng.random(m) + 0.01
+    a[3] = b[3] = b[25] = 0.0
+    return np.round((x + offset) * 2**20) / 2**20, np.round((y + offset) * 2**20) / 2**20, a, b
+
+
+def log_sums_of(squared: np.ndarray, b: np.ndarray, rates: list[float], own: np.ndarray | None) -> np.ndarray:
+    squared = squared.copy()
+    if own is not None:
+        squared[np.arange(len(own)), own] = np.inf
+    with np.errstate(divide="ignore"):
+        return np.stack([logsumexp(np.log(b) - rate * squared, axis=1) for rate in rates])
+
+
+@pytest.mark.usefixtures("compiled")
+@LIBRARIES
+@pytest.mark.parametrize("rates", RATES)
+@pytest.mark.parametrize("d", [1, 3, 12, 13, 100])
+def test_the_compiled_visit_is_its_definition(
+    rng: np.random.Generator, library: str, d: int, rates: str
+) -> None:
+    x, y, a, b = weighted_problem(rng, 70, 600, d)
+    squared, own = exact(x, y), np.arange(70) * 5 % 600
+    with np.errstate(divide="ignore"):
+        x_, y_, a_, b_, logs, left_out = as_library(library, x, y, a, b, np.log(b), own)
+    sums, found = pw.visit(x_, y_, a_, b_, FUNCTIONS, pw.LogSums(logs, RATES[rates]))
+    for value, function in zip(sums, FUNCTIONS, strict=True):
+        assert float(value) == pytest.approx(float(a @ function(squared) @ b), rel=1e-11)
+    alone = pw.row_logsumexp(x_, y_, logs, RATES[rates])
+    others = pw.row_logsumexp(x_, y_, logs, RATES[rates], own=left_out)
+    for got, left in ((found, None), (alone, None), (others, own)):
+        assert isinstance(got, type(x_))
+        truth = log_sums_of(squared, b, RATES[rates], left)
+        np.testing.assert_allclose(np.asarray(got), truth, rtol=1e-10, atol=1e-9)
+    rooted = pw.row_logsumexp(x_, y_, logs, [0.4], power=1.0)
+    np.testing.assert_allclose(np.asarray(rooted), log_sums_of(np.sqrt(squared), b, [0.4], None), rtol=1e-10)
+    squares = exact(x, x)
+    for value, function in zip(pw.self_sums(x_, a_, FUNCTIONS), FUNCTIONS, strict=True):
+        assert float(value) == pytest.approx(float(a @ function(squares) @ a), rel=1e-10)
+
+
+@pytest.mark.parametrize("d", [2, 30])
+def test_compiled_is_uncompiled(rng: np.random.Generator, d: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y, a, b = weighted_problem(rng, 90, 400, d, offset=3.0)
+    logs = pw.LogSums(np.log(b + 1e-3), [0.2, 9.0])
+    plain = pw.visit(x, y, a, b, FUNCTIONS, logs)
+    monkeypatch.setattr(sys.modules["divergences._pairwise.visit"], "COMPILED_PAIRS", 0)
+    fast = pw.visit(x, y, a, b, FUNCTIONS, logs)
+    np.testing.assert_allclose(fast[0], plain[0], rtol=1e-12)
+    np.testing.assert_allclose(fast[1], plain[1], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("rates", RATES)
+@pytest.mark.parametrize("d", [2, 13, 100])
+def test_compiled_blocks_change_nothing(
+    rng: np.random.Generator, d: int, rates: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One-row blocks, the default, one block; rows that are read from elsewhere; an offset of 1e8."""
+    x, y, a, b = weighted_problem(rng, 40, 330, d)
+    logs = pw.LogSums(np.log(b + 1e-3), RATES[rates])
+
+    def everything(x: object, y: object) -> list[np.ndarray]:
+        sums, found = pw.visit(x, y, a, b, FUNCTIONS, logs)
+        alone = pw.visit(x, y, None, None, (), logs)[1]
+        return [*sums, *pw.visit(x, None, a, None, FUNCTIONS)[0], found, alone]
+
+    whole = everything(x, y)
+    for size in (8 * d, 8 * d * 60):
+        with monkeypatch.context() as patch:
+            patch.setattr(pw.blocks, "BLOCK_BYTES", size)
+            for one, other in ((x, y), (Rows(Elsewhere(x)), Rows(Elsewhere(y)))):
+                for value, truth in zip(everything(one, other), whole, strict=True):
+                    np.testing.assert_allclose(value, truth, rtol=1e-11, atol=1e-11)
+    # 2**27 is above 1e8; the rows are multiples of 2**-20, so that the shift is exact
+    for value, truth in zip(everything(x + 2.0**27, y + 2.0**27), whole, strict=True):
+        np.testing.assert_allclose(value, truth, rtol=1e-9, atol=1e-8)
+
+
+class Elsewhere:
+    """Rows that can only be sliced."""
+
+    def __init__(self, rows: np.ndarray) -> None:
+        self._rows, self.shape, self.dtype = rows, rows.shape, rows.dtype
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        return self._rows[part]
+
+
+@pytest.mark.usefixtures("compiled")
+def test_screened_log_sums_leave_out_nothing_that_float32_hides(rng: np.random.Generator) -> None:
+    """Far from the origin of a cluster, float32 cannot tell neighbours apart: the bound must know."""
+    d = 50
+    for size in (1.0, 1e3, 1e6):
+        centres = size * rng.normal(size=(4, d))
+        y = np.concatenate([c + rng.normal(size=(200, d)) for c in centres])
+        x = y[rng.permutation(800)[:60]] + 0.3 * rng.normal(size=(60, d))
+        b = np.full(800, 1 / 800)
+        for rate in (0.5, 5.0):
+            got = pw.row_logsumexp(x, y, np.log(b), [rate])
+            np.testing.assert_allclose(got, log_sums_of(exact(x, y), b, [rate], None), rtol=1e-10, atol=1e-9)
+
+
+@pytest.mark.usefixtures("compiled")
+def test_memory_is_flat_in_n(rng: np.random.Generator) -> None:
+    for d in (2, 30):
+        peaks = []
+        for n in (3000, 6000):
+            x, y = rng.normal(size=(n, d)), rng.normal(size=(n, d))
+            dv.energy(x[:100], y[:100])
+            tracemalloc.start()
+            try:
+                dv.energy(x, y)
+                dv.parzen_log_likelihood(x, y, bandwidth=0.7)
+                peaks.append(tracemalloc.get_traced_memory()[1] - 40 * n * d * 8)
+            finally:
+                tracemalloc.stop()
+        assert peaks[-1] < 40 * 2**20  # n × m numbers would be 288 MB
+
+
+def test_under_autograd_blocks_are_recomputed_not_stored() -> None:
+    """Peak memory of the forward and backward pass, in a process of its own."""
+    code = (
+        "import resource, torch, divergences as dv\n"
+        "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "def go(n):\n"
+        "    x = torch.randn(n, 3, dtype=torch.float64, requires_grad=True)\n"
+        "    y = torch.randn(n, 3, dtype=torch.float64)\n"
+        "    (dv.energy(x, y) + dv.parzen_log_likelihood(x, y, bandwidth=0.5)).backward()\n"
+        "import sklearn; sklearn.set_config(working_memory=8)\n"
+        "torch.manual_seed(0); torch.set_num_threads(1); go(200); before = peak()\n"
+        "go(2000); print(peak() - before)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(run.stdout) < 150  # 95 as measured; 384 where blocks are stored
+
+
+# ── several measures in one visit ───────────────────────────────────────────────────────────
+
+
+def test_together_is_one_by_one_in_fewer_visits(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = check_pair(rng.normal(size=(40, 3)), rng.normal(0.5, 1.0, size=(50, 3)))
+    visits = []
+    module = sys.modules["divergences._pairwise.together"]
+
+    def counted(*arguments: object) -> object:
+        visits.append(arguments)
+        return pw.visit(*arguments)
+
+    def broken(pair: object) -> pw.Steps:
+        yield pw.Wish(across=[pw.Distance()])
+        raise ValueError("this one fails")
+
+    monkeypatch.setattr(module, "visit", counted)
+    steps = [
+        lambda: kernels._energy_steps(pair),
+        lambda: kernels._mmd_steps(pair, [pw.Gaussian(0.1), pw.Gaussian(2.0)], True),
+        lambda: parzen._parzen_steps(pair, 0.5),
+        lambda: parzen._parzen_steps(pair, 0.8),
+    ]
+    alone = [float(pw.run(pair, make())) for make in steps]
+    visits.clear()
+    together = pw.run_together(pair, [*(make() for make in steps), broken(pair)])
+    assert len(visits) == 3
+    assert [float(v) for v in together[:4]] == pytest.approx(alone, rel=1e-13)
+    assert isinstance(together[4], ValueError)
+
+
+# ── workers ─────────────────────────────────────────────────────────────────────────────────
+
+
+def jobs_problem(rng: np.random.Generator) -> tuple:
+    return (
+        rng.normal(size=(500, 20)),
+        rng.normal(size=(400, 20)),
+        np.full(500, 1 / 500),
+        np.full(400, 1 / 400),
+    )
+
+
+def values_of(x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray) -> list[np.ndarray]:
+    sums, logs = pw.visit(x, y, a, b, FUNCTIONS, pw.LogSums(np.log(b), [0.3]))
+    return [*sums, *pw.self_sums(x, a, FUNCTIONS), logs]
+
+
+@pytest.mark.usefixtures("compiled")
+def test_threads_change_nothing(rng: np.random.Generator) -> None:
+    problem = jobs_problem(rng)
+    alone = values_of(*problem)
+    for jobs in (2, 3):
+        with joblib.parallel_config(n_jobs=jobs):
+            for one, other in zip(values_of(*problem), alone, strict=True):
+                np.testing.assert_allclose(one, other, rtol=1e-13)
+
+
+@pytest.mark.usefixtures("compiled")
+def test_work_of_a_worker_that_dies_is_done_by_the_others(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiles = importlib.import_module("divergences._pairwise.tiles")
+    problem, original, deaths = jobs_problem(rng), tiles._task, []
+    alone = values_of(*problem)
+
+    def dies_twice(*arguments: object) -> object:
+        if len(deaths) < 2 and arguments[0].start:
+            deaths.append(1)
+            raise concurrent.futures.BrokenExecutor("a worker was killed")
+        return original(*arguments)
+
+    monkeypatch.setattr(tiles, "_task", dies_twice)
+    with joblib.parallel_config(n_jobs=2):
+        found = values_of(*problem)
+    assert len(deaths) == 2
+    for one, other in zip(found, alone, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-13)
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.filterwarnings("default")  # of the cluster's own making
+def test_a_dask_cluster_gives_the_same_and_survives_a_killed_worker(rng: np.random.Generator) -> None:
+    distributed = pytest.importorskip("distributed")
+    problem = jobs_problem(rng)
+    alone = values_of(*problem)
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster),
+    ):
+        victim = next(iter(cluster.workers.values())).pid
+        # its first tasks have the compiled loops to load, so it is at work by then
+        timer = threading.Timer(0.5, os.kill, (victim, signal.SIGKILL))
+        for _ in range(2):
+            timer.start()
+            with joblib.parallel_config(backend="dask"):
+                found = values_of(*problem)
+            for one, other in zip(found, alone, strict=True):
+                np.testing.assert_allclose(one, other, rtol=1e-12)
+            timer.join()
+            timer = threading.Timer(0.0, lambda: None)
