@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from divergences.laws.subject import Subject, implied
-from divergences.registry import Metric
+from divergences.registry import METRICS, Metric, parse
 
-__all__ = ["claims_of", "metric_subjects"]
+__all__ = ["claims_of", "metric_subjects", "trials"]
 
 POLYNOMIAL = {"kid", "polynomial kernel"}
 
@@ -89,6 +89,61 @@ def _subject(metric: Metric, claims: frozenset[str], part: str, library: str, dt
         accuracy=float(_value(metric, "tolerance")) if "tolerance" in metric.keywords else 0.0,
         size=_polynomial_size if claims & POLYNOMIAL else None, min_rows=_fewest_rows(claims),
     )  # fmt: skip
+
+
+# The options under which a metric is put on trial; a metric that is not named is tried as it is. Bare rows
+# that require an option answer to the laws that state it: Rényi's monotonicity in α, for one.
+VARIANTS = """
+pmf.alpha
+pmf.alpha(alpha=-1)
+pmf.alpha(alpha=0.5)
+pmf.alpha(alpha=3)
+pmf.renyi
+pmf.renyi(alpha=0)
+pmf.renyi(alpha=0.5)
+pmf.renyi(alpha=2)
+pmf.renyi(alpha=1e999)
+pmf.f_divergence(f='tv')
+pmf.f_divergence(f='triangular')
+gaussian.renyi
+gaussian.renyi(alpha=0.5)
+gaussian.renyi(alpha=2)
+squared_mmd
+squared_mmd(estimator='biased', bandwidth=1.0)
+squared_mmd(kernel='laplace', bandwidth=2.0, estimator='biased')
+squared_mmd(kernel='rational_quadratic', bandwidth=(0.5, 2.0), estimator='biased')
+squared_mmd(kernel='polynomial', estimator='biased')
+squared_mmd(kernel='linear', estimator='biased')
+wasserstein(p=1)
+wasserstein(p=2)
+wasserstein(p=3)
+sliced_wasserstein(rng=0, n_projections=16)
+sliced_wasserstein(rng=0, n_projections=16, p=1)
+max_sliced_wasserstein(rng=0, n_projections=16)
+sinkhorn_divergence(tolerance=1e-10)
+sinkhorn_divergence(epsilon=2.0, tolerance=1e-10)
+parzen_log_likelihood
+parzen_log_likelihood(bandwidth=0.5)
+classifier_two_sample(rng=0)
+kl
+kl(estimator='histogram')
+kl(estimator='parzen')
+kl(estimator='classifier', folds=2, rng=0)
+js
+js(estimator='histogram')
+js(estimator='parzen')
+tv
+tv(estimator='histogram')
+renyi(alpha=2)
+f_divergence(f='triangular')
+"""
+
+
+def trials() -> tuple[Metric, ...]:
+    """Every row of METRICS, once for each set of options worth a trial."""
+    named = [parse(line) for line in VARIANTS.split("\n") if line]
+    covered = {metric.name for metric in named}
+    return (*(row for name, row in METRICS.items() if name not in covered), *named)
 
 
 def _fewest_rows(claims: frozenset[str]) -> int:

@@ -205,7 +205,7 @@ def a_common_factor_changes_nothing(d: Family, p: Array, q: Array, p2: Array) ->
 def a_batch_is_its_rows(d: Family, p: Array, q: Array, r: Array) -> Outcome:
     batch = d.fn.raw(np.stack([p, r]), np.stack([q, q]))
     values = [d.fn(p, q), d.fn(r, q)]
-    if len(batch) != 2:
+    if tuple(np.shape(batch)) != (2,):
         return math.inf
     return both(*(equal(float(got), wanted) for got, wanted in zip(batch, values, strict=True)))
 
