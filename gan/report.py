@@ -63,7 +63,7 @@ def curves(history: Sequence[dict[str, Any]]) -> plots.Picture:
                 at = [line["iteration"] for line in lines]
                 mark = "o" if len(lines) < 40 else ""
                 axis.plot(at, values, color=color, marker=mark, markersize=3, label=name.replace("_", " "))
-                if (values > 0).all() and values.max() > 30 * values.min() and title != "loss":
+                if (values > 0).all() and values.max() > 1000 * values.min() and title != "loss":
                     axis.set_yscale("log")
             axis.set_title(title, loc="left")
             if len(names) > 1:
