@@ -65,7 +65,8 @@ def train(
     (5, 2)
     """
     fabric = _fabric(accelerator, precision) if fabric is None else fabric
-    folder = _folder(out, resume)
+    # of several processes the first one looks: by the time another does, that one may have written
+    folder = _folder(out, resume) if fabric.is_global_zero or out is None else Path(out)
     with _threads(recipe.threads), seeded(fabric.device, recipe.seed):
         run = _Run(recipe, fabric, dataset, objective, generator, critic, compile, progress, folder, resume)
         if folder:
