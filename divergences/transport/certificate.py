@@ -21,7 +21,7 @@ __all__ = ["certify", "feasible_plan", "north_west_corner", "projections"]
 EPS = float(np.finfo(np.float64).eps)
 ROUNDING = 16 * EPS  # a marginal this close, relative, is met
 SLIVER = 1e-6  # a share of a row or column that no rounding makes
-SECOND_TRANSFORM = 1e-12  # a relative gap below which a second pass over all pairs is not worth it
+SECOND_TRANSFORM = 1e-12  # a relative gap, beside rounding, not worth a second pass over all pairs
 
 
 def certify(problem: Problem, solution: Solution) -> tuple[Certificate, Solution]:
@@ -34,23 +34,23 @@ def certify(problem: Problem, solution: Solution) -> tuple[Certificate, Solution
     rows, columns, mass = feasible_plan(problem, solution.rows, solution.columns, solution.mass)
     upper = math.fsum(mass * problem.costs(rows, columns))
     v = np.where(np.isfinite(solution.v), solution.v, 0.0)  # any v proves something
-    u, lower = _transformed(problem, v)
-    if upper - lower > SECOND_TRANSFORM * abs(upper):
-        v, lower = _transformed(problem.transposed, u)
+    u, lower, doubt = _transformed(problem, v)
+    if upper - lower > SECOND_TRANSFORM * abs(upper) + 2.0 * doubt:
+        v, lower, _ = _transformed(problem.transposed, u)
     if problem.matrix is None:
         lower = max(lower, 0.0)  # no distance is negative
     certified = replace(solution, rows=rows, columns=columns, mass=mass, u=u, v=v)
     return Certificate(min(lower, upper), upper), certified
 
 
-def _transformed(problem: Problem, v: np.ndarray) -> tuple[np.ndarray, float]:
-    """u = the c-transform of v, and a proved lower bound Σ a u + Σ b v less rounding."""
+def _transformed(problem: Problem, v: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """u = the c-transform of v, a proved lower bound Σ a u + Σ b v less rounding, and that rounding."""
     columns, values = smallest_reduced(problem, v, 1)
     u = values[:, 0]
     # u_i = c − v_j of one column j: each of the three may be off by a rounding, c by d + 2 of them
     terms = problem.d + 4 if problem.matrix is None else 2
     doubt = EPS * terms * max(1.0, problem.p) * math.fsum(problem.a * (np.abs(u) + np.abs(v[columns[:, 0]])))
-    return u, math.fsum(np.concatenate([problem.a * u, problem.b * v])) - doubt
+    return u, math.fsum(np.concatenate([problem.a * u, problem.b * v])) - doubt, doubt
 
 
 def _counts(problem: Problem, mass: np.ndarray, available: np.ndarray) -> np.ndarray:

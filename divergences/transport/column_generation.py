@@ -16,8 +16,9 @@ from dataclasses import replace
 import numpy as np
 
 from divergences.transport import dense
+from divergences.transport.certificate import feasible_plan
 from divergences.transport.pricing import TreeQueries, c_transform, suits_tree
-from divergences.transport.problem import Problem, Solution, arc_costs
+from divergences.transport.problem import Problem, Solution, arc_costs, distinct
 from divergences.transport.shortlist import Shortlist
 from divergences.transport.simplex import Basis, too_late
 
@@ -31,6 +32,7 @@ COARSE_TOLERANCE = 1e-3  # a coarse level only has to give good potentials
 CENTROID_DIMENSIONS = 8  # above, a centroid of neighbours is far from all of them: take one of them
 POOL = 60  # arcs a node: beyond, arcs of large reduced cost are dropped
 ROUNDS = 200  # never reached: an end for what only rounding errors keep alive
+PRICED_ONCE = 0.3  # of the work is done when the finest level has been priced for the first time
 NOISE = 1e-14  # of the largest cost: a reduced cost of this size is rounding
 
 
@@ -69,16 +71,30 @@ def _solve(
     # the coarse potentials, extended to all rows
     u = c_transform(replace(problem, y=coarse.y, b=coarse.b, matrix=_matrix_columns(problem)), start.v)
     if too_late(deadline):
-        v = np.repeat(start.v, GROUP)[: problem.m]
-        return Solution(*plan, u, v, 0, False)
+        return Solution(*plan, u, c_transform(problem.transposed, u), 0, False)
     lists = _lists(problem, coarse, start, u)
+    if progress is not None:
+        progress(PRICED_ONCE)
     pool = lists.arcs()
     rows, columns = np.divmod(pool, problem.m)
     reduced = arc_costs(problem, rows, columns) - lists.u[rows] - lists.v[columns]
     order = np.argsort(reduced, kind="stable")
     basis = Basis(problem, rows[order], columns[order], np.concatenate([lists.u, lists.v]))
-    backbone = plan[0] * problem.m + plan[1]
-    return _rounds(problem, basis, np.union1d(pool, backbone), lists, tolerance, deadline, progress)
+    pool = distinct(pool, plan[0] * problem.m + plan[1])
+    solution = _rounds(problem, basis, pool, lists, tolerance, deadline, progress)
+    if solution.rounds <= 1 and not solution.converged:
+        return _cheaper(problem, solution, plan)
+    return solution
+
+
+def _cheaper(problem: Problem, solution: Solution, plan: tuple[np.ndarray, ...]) -> Solution:
+    """The solution with the lifted plan, where the simplex was stopped before it had a better one."""
+    repaired = feasible_plan(problem, solution.rows, solution.columns, solution.mass)
+    costs = [math.fsum(mass * problem.costs(rows, columns)) for rows, columns, mass in (repaired, plan)]
+    if costs[0] <= costs[1]:
+        return solution
+    rows, columns, mass = plan
+    return replace(solution, rows=rows, columns=columns, mass=mass)
 
 
 def _lists(problem: Problem, coarse: Problem, start: Solution, u: np.ndarray) -> TreeQueries | Shortlist:
@@ -119,12 +135,13 @@ def _rounds(
         gap = upper - best
         done = gap <= 0.5 * tolerance * abs(upper) or len(more) == 0
         if progress is not None:
-            progress(1.0 if done else _fraction(gap, abs(upper), tolerance))
+            fraction = 1.0 if done else _fraction(gap, abs(upper), tolerance)
+            progress(PRICED_ONCE + (1.0 - PRICED_ONCE) * fraction)
         if done or too_late(deadline):
             break
         if len(pool) > POOL * (problem.n + problem.m):
             pool = pool[costs - u[rows] - v[columns] <= np.median(costs - u[rows] - v[columns])]
-        pool = np.union1d(pool, more)
+        pool = distinct(pool, more)
     return Solution(*plan, best_u, best_v, number, done)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 
 import numpy as np
 
@@ -14,17 +13,11 @@ __all__ = ["solve"]
 PIVOTS = 10**9  # a bound no problem of this size reaches
 
 
-def solve(
-    problem: Problem,
-    *,
-    tolerance: float = 1e-9,
-    deadline: float | None = None,
-    progress: Callable[[float], None] | None = None,
-) -> Solution:
+def solve(problem: Problem) -> Solution:
     """Exact transport by POT's network simplex (Bonneel et al., *Displacement interpolation using
     Lagrangian mass transport*, 2011). Time O(n m (n + m)) about, memory 8 n m bytes and more.
 
-    It cannot be stopped half way, so ``deadline`` is not looked at: keep it to small problems.
+    It cannot be stopped half way: keep it to small problems.
     """
     from ot.lp import emd
 
@@ -37,8 +30,6 @@ def solve(
         warnings.simplefilter("always")
         plan, log = emd(a, b, costs, PIVOTS, log=True, center_dual=False, check_marginals=False)
     rows, columns = np.nonzero(plan)
-    if progress is not None:
-        progress(1.0)
     mass = plan[rows, columns] * problem.a.sum()
     u, v = np.asarray(log["u"]) * scale, np.asarray(log["v"]) * scale
     converged = log["result_code"] == 1 and not caught

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from divergences._arrays import Array, to_numpy
 from divergences._inputs import Pair, check_cost, check_option, check_positive
+from divergences._progress import Bar
 from divergences.results import Certificate
 from divergences.transport.certificate import certify
 from divergences.transport.pricing import c_transform
@@ -62,15 +63,19 @@ def solve(
     *,
     tolerance: float,
     time_limit: float | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: bool | None = None,
 ) -> Answer:
-    """Solve, certify, and extend the potentials to the rows that carry no mass."""
+    """Solve, certify, and extend the potentials to the rows that carry no mass.
+
+    ``progress``: a bar on stderr; None shows one on a terminal when it takes long.
+    """
     check_positive(tolerance, "tolerance")
     start = time.monotonic()
     deadline = None if time_limit is None else start + check_positive(time_limit, "time_limit")
     keep_x, keep_y = problem.a > 0, problem.b > 0
     core = _restricted(problem, keep_x, keep_y)
-    method, certificate, solution = _certified(core, tolerance, deadline, progress)
+    with Bar(1.0, progress, "transport") as bar:
+        method, certificate, solution = _certified(core, tolerance, deadline, bar)
     u, v = solution.u, solution.v
     full_u, full_v = np.empty(problem.n), np.empty(problem.m)
     full_u[keep_x], full_v[keep_y] = u, v
@@ -106,38 +111,52 @@ def _restricted(problem: Problem, keep_x: np.ndarray, keep_y: np.ndarray) -> Pro
 
 
 def _certified(
-    problem: Problem, tolerance: float, deadline: float | None, progress: Callable[[float], None] | None
+    problem: Problem, tolerance: float, deadline: float | None, bar: Bar
 ) -> tuple[str, Certificate, Solution]:
     """The solver that measurement prefers for this kind of problem, and the proof of its answer."""
-    from divergences.transport import column_generation, dense
-
-    solvers = {"network simplex": dense.solve, "column generation": column_generation.solve}
-    if problem.matrix is not None:
-        _refuse_what_cannot_fit(problem.n, problem.m)
-    elif problem.n * problem.m > SMALL:
-        del solvers["network simplex"]
     found: list[tuple[str, Certificate, Solution]] = []
-    for name, solver in solvers.items():
-        # the dense simplex works to absolute thresholds: where those are too coarse, the other goes on
-        solution = solver(problem, tolerance=tolerance, deadline=deadline, progress=progress)
+    for name in _solvers(problem):
+        # each works to thresholds of its own: where one's are too coarse, the other goes on
+        solution = _run(name, problem, tolerance, deadline, bar)
         found.append((name, *certify(problem, solution)))
         if _proved(found[-1][1], tolerance) or (deadline is not None and time.monotonic() > deadline):
             break
     return min(found, key=lambda item: item[1].gap)
 
 
+def _solvers(problem: Problem) -> tuple[str, ...]:
+    if problem.n * problem.m <= SMALL:
+        return "network simplex", "column generation"
+    if problem.matrix is not None and _fits(problem.n * problem.m):
+        return "column generation", "network simplex"
+    return ("column generation",)
+
+
+def _run(name: str, problem: Problem, tolerance: float, deadline: float | None, bar: Bar) -> Solution:
+    if name == "network simplex":
+        from divergences.transport import dense
+
+        return dense.solve(problem)
+    if "divergences.transport.column_generation" not in sys.modules:
+        bar.label("transport (the first solve compiles it, some seconds, once)")
+
+    from divergences.transport import column_generation
+
+    def progress(fraction: float) -> None:
+        bar.label("transport")
+        bar.reach(fraction)
+
+    return column_generation.solve(problem, tolerance=tolerance, deadline=deadline, progress=progress)
+
+
 def _proved(certificate: Certificate, tolerance: float) -> bool:
     return certificate.gap <= tolerance * max(abs(certificate.upper), float(np.finfo(np.float64).tiny))
 
 
-def _refuse_what_cannot_fit(n: int, m: int) -> None:
-    needed = BYTES_A_PAIR * n * m
+def _fits(pairs: int) -> bool:
+    """Whether the dense solver's tables for so many pairs fit into this machine's memory."""
     try:
         there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # not every system tells
-        return
-    if needed > there:
-        raise ValueError(
-            f"a cost matrix of {n:,} × {m:,} needs about {needed / 1e9:.0f} GB to solve; this machine has "
-            f"{there / 1e9:.0f} GB. Name the cost instead ('euclidean', 'sqeuclidean', 'cityblock')"
-        )
+        return False
+    return pairs * BYTES_A_PAIR <= there

@@ -28,6 +28,7 @@ def transport(
     y_weights: Any = None,
     tolerance: float = 1e-9,
     time_limit: float | None = None,
+    progress: bool | None = None,
 ) -> Transport:
     """Exact optimal transport min Σ mass·c(x_i, y_j)^p: cost W_p^p, distance W_p, plan, potentials, proof.
 
@@ -38,7 +39,12 @@ def transport(
     The answer is exact to ``tolerance``, relative, and says so: ``certificate.lower`` is the value
     of feasible potentials, ``certificate.upper`` that of the plan, both in float64. With
     ``time_limit`` (seconds) the solver may stop early: the bounds then still hold, ``converged``
-    is False and ``cost`` is the upper bound.
+    is False and ``cost`` is the upper bound. The clock is looked at between passes over the points,
+    and the proof takes one or two more.
+
+    ``progress``: True or False shows or hides a bar on stderr; None shows one on a terminal when it
+    takes long. The first solve of more than a million pairs compiles its loops (some seconds); they
+    are then kept on disk.
 
     A named cost takes memory linear in n + m; a matrix is what it is. In torch ``cost`` and
     ``distance`` are differentiable in points, weights and matrix by the envelope theorem (first
@@ -52,7 +58,7 @@ def transport(
     p = check_positive(p, "p", minimum=1.0, strict=False)
     pair = check_pair(x, y, x_weights, y_weights)
     problem, matrix = build_problem(pair, p, cost)
-    answer = solve(problem, tolerance=tolerance, time_limit=time_limit)
+    answer = solve(problem, tolerance=tolerance, time_limit=time_limit, progress=progress)
     power = 0.0 if matrix is not None else problem.p
     value = plan_cost(pair, problem, matrix, answer)
     whole = pair.result(value, degree=power)  # refuses what float64 cannot hold, before the rest is scaled

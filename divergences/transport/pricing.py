@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from divergences.transport.problem import Problem, arc_costs
+from divergences.transport.problem import Problem, arc_costs, distinct
 from divergences.transport.products import ReducedCosts, within
 
 __all__ = ["TreeQueries", "c_transform", "smallest_reduced", "suits_tree"]
@@ -113,7 +113,7 @@ class TreeQueries:
     def arcs(self) -> np.ndarray:
         """row · m + column of the smallest of every row and of every column."""
         m = self.problem.m
-        return np.unique(np.concatenate([_keys(self._columns, m, True), _keys(self._rows, m, False)]))
+        return distinct(_keys(self._columns, m, True), _keys(self._rows, m, False))
 
     def violations(
         self, u: np.ndarray, v: np.ndarray, noise: float, most: int
@@ -121,7 +121,7 @@ class TreeQueries:
         columns, values = smallest_reduced(self.problem, v, most, u - noise)
         rows = smallest_reduced(self.problem.transposed, u, most, v - noise)[0]
         m = self.problem.m
-        keys = np.unique(np.concatenate([_keys(columns, m, True), _keys(rows, m, False)]))
+        keys = distinct(_keys(columns, m, True), _keys(rows, m, False))
         return keys, np.minimum(u, values[:, 0])
 
 

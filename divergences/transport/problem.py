@@ -8,7 +8,7 @@ import numpy as np
 
 from divergences._pairwise import squared_distances
 
-__all__ = ["Problem", "Solution", "arc_costs"]
+__all__ = ["Problem", "Solution", "arc_costs", "distinct"]
 
 GROUND = ("euclidean", "cityblock")
 
@@ -99,3 +99,9 @@ def arc_costs(problem: Problem, rows: np.ndarray, columns: np.ndarray) -> np.nda
     step = max(1, 2**17 // max(problem.d, 1))
     parts = [slice(start, start + step) for start in range(0, len(rows), step)] or [slice(0)]
     return np.concatenate([problem.costs(rows[part], columns[part]) for part in parts])
+
+
+def distinct(*keys: np.ndarray) -> np.ndarray:
+    """The different ones of non-negative integers, in order: sorting them beats NumPy's hashing by far."""
+    ordered = np.sort(np.concatenate(keys), axis=None)
+    return ordered[np.diff(ordered, prepend=-1) > 0]

@@ -12,12 +12,12 @@ from __future__ import annotations
 import numpy as np
 
 from divergences.transport import scan
-from divergences.transport.problem import Problem, arc_costs
-from divergences.transport.products import BLOCK_NUMBERS, ReducedCosts, within
+from divergences.transport.problem import Problem, arc_costs, distinct
+from divergences.transport.products import ReducedCosts, block_rows, within
 
 __all__ = ["Shortlist"]
 
-KEPT = 16  # columns kept a row
+KEPT = 32  # columns kept a row
 STAIRCASE = 0.3  # a share of all pairs: a staircase beyond it costs as much as new lists
 COARSE = 4.0  # margins: where a row's list is not this much wider, float32 is too coarse for the problem
 NONE = np.empty(0, dtype=np.int64)
@@ -32,7 +32,7 @@ class Shortlist:
         ``kept`` is how many arcs of every row and column ``arcs`` gives.
         """
         self.problem, self._kept = problem, kept
-        self._dtype: type[np.floating] = np.float32
+        self._costs = ReducedCosts(problem, u, v)
         self._column_rows = np.empty((problem.m, 0), dtype=np.int32)
         self._build(u, v, min(kept, problem.n))
         self.v, self.u = v, self._row_minima()
@@ -41,8 +41,8 @@ class Shortlist:
         """Lists of every row (and, ``kept_rows`` not 0, of every column) at these potentials."""
         problem, kept = self.problem, min(KEPT, self.problem.m)
         while True:
-            costs = ReducedCosts(problem, u, v, self._dtype)
-            dtype = costs.dtype
+            costs, dtype = self._costs, self._costs.dtype
+            costs.take(u, v)
             values = np.full((problem.n, kept), np.inf, dtype=dtype)
             columns = np.zeros((problem.n, kept), dtype=np.int32)
             limits = np.full(problem.m, np.inf if kept_rows else -np.inf, dtype=dtype)
@@ -61,7 +61,7 @@ class Shortlist:
                     break
             else:
                 break
-            self._dtype = np.float64
+            self._costs = ReducedCosts(problem, u, v, np.float64)
         self._u, self._v, self._margins = u, v, margins
         self._values, self._columns = values.astype(np.float64), columns
         # of the pairs outside the lists; none are outside where the list holds the whole row
@@ -78,7 +78,7 @@ class Shortlist:
             chosen = np.take_along_axis(chosen, places, axis=1)
         by_row = np.arange(self.problem.n)[:, None] * m + chosen
         by_column = self._column_rows.astype(np.int64) * m + np.arange(m)[:, None]
-        return np.unique(np.concatenate([by_row.ravel(), by_column.ravel()]))
+        return distinct(by_row.ravel(), by_column.ravel())
 
     def violations(
         self, u: np.ndarray, v: np.ndarray, noise: float, most: int
@@ -92,7 +92,7 @@ class Shortlist:
         if stairs is None:
             self._build(u, v, 0)
             stairs = NONE
-        keys = np.union1d(self._listed(u, v, np.full(self.problem.n, -noise)), stairs)
+        keys = distinct(self._listed(u, v, np.full(self.problem.n, -noise)), stairs)
         rows, columns = np.divmod(keys, self.problem.m)
         reduced = arc_costs(self.problem, rows, columns) - u[rows] - v[columns]
         below = reduced < -noise
@@ -131,14 +131,14 @@ class Shortlist:
         widths = np.searchsorted(-rise[wide], -room[tall])  # columns that rose by more than the room
         if widths.sum() > STAIRCASE * problem.n * problem.m:
             return None
-        costs = ReducedCosts(problem, u, v, self._dtype)
+        self._costs.take(u, v)
         found, start = [NONE], 0
         while start < len(tall):
             columns = wide[: widths[start]]
             if len(columns) == 0:
                 break
-            rows = tall[start : start + max(1, BLOCK_NUMBERS // len(columns))]
-            block, margin = costs.block(rows, columns)
+            rows = tall[start : start + block_rows(len(columns))]
+            block, margin = self._costs.block(rows, columns)
             i, j = within(block, margin - noise)
             found.append(rows[i] * problem.m + columns[j])
             start += len(rows)

@@ -39,7 +39,7 @@ class Basis:
         """A tree of the arcs given, the first that close no cycle; ``hint`` are potentials (u, v)."""
         self.n, self.total = problem.n, problem.n + problem.m
         self.supply, self.unit = _supply(problem)
-        self.links = np.full((6, self.total + 1), -1, dtype=np.int64)
+        self.links = np.full((6, self.total + 1), -1, dtype=np.int32)
         self.values = np.zeros((3, self.total + 1))
         costs = arc_costs(problem, rows, columns)
         self.penalty = 2.0 * float(np.abs(costs).max()) or 1.0
@@ -50,7 +50,8 @@ class Basis:
         self, rows: np.ndarray, columns: np.ndarray, costs: np.ndarray, noise: float, deadline: float | None
     ) -> bool:
         """Pivot until no arc of the pool has a reduced cost below −noise; False if it got too late."""
-        block, position, columns = BLOCK * int(math.sqrt(len(rows))), 0, columns + self.n
+        block, position = BLOCK * int(math.sqrt(len(rows))), 0
+        rows, columns = rows.astype(np.int32), (columns + self.n).astype(np.int32)
         fresh = False
         while True:
             position = _pivot(
