@@ -24,6 +24,7 @@ from divergences._inputs import (
     check_rng,
     check_samples,
 )
+from divergences._pairwise import SHARED, Steps, run_together
 from divergences._progress import Bar
 from divergences._record import Report, Row
 from divergences.registry import METRICS, Metric, complete, parse
@@ -46,6 +47,7 @@ DEFAULT_METRICS = (
 )
 UNWEIGHTED = ("kl", "reverse_kl", "js")  # by default estimated from neighbours, which take no weights
 HISTOGRAM_FEATURES = 3  # up to here a histogram has rows enough in its cells
+SHARED_PAIRS = 1e6  # from here on metrics over all pairs share one visit of them
 EXACT_TRANSPORT_PAIRS = 4e6  # beyond this many pairs exact transport is run only when asked for
 
 
@@ -95,9 +97,11 @@ def evaluate(
     data = _checked(x, y, {"x_weights": x_weights, "y_weights": y_weights}, validation, rng)
     names, image_shape = _checked_names(names), _checked_image_shape(image_shape, data.d)
     rows: list[Row] = []
-    for metric in _with_progress(_chosen(metrics, data), progress):
+    chosen = _chosen(metrics, data)
+    shared = _shared(chosen, data)
+    for k, metric in enumerate(_with_progress(chosen, progress)):
         too_much = _too_much(metric, data) if metrics is None else None
-        rows += _rows(metric, data, too_much)
+        rows += shared[k] if k in shared else _rows(metric, data, too_much)
     return Report(
         rows=tuple(rows),
         x=_kept(x, "x"),
@@ -226,6 +230,44 @@ def _rows(metric: Metric, data: _Data, too_much: str | None) -> list[Row]:
         return [_row(metric, status="failed", seconds=seconds, warnings=texts, error=error)]
     share = seconds / max(len(values), 1)  # several values of one metric came out of one computation
     return [_row(metric, **value, warnings=texts, seconds=share) for value in values]
+
+
+def _shared(chosen: list[Metric], data: _Data) -> dict[int, list[Row]]:
+    """The rows of metrics that large samples let share one visit of all pairs, by place.
+
+    What cannot share, or fails, is left to be called by itself.
+    """
+    able = {k: metric for k, metric in enumerate(chosen) if metric.name in SHARED}
+    if len(able) < 2 or data.d == 1 or data.pairs < SHARED_PAIRS:
+        return {}
+    started = time.perf_counter()
+    pair = check_pair(data.x, data.y, **data.weights, streams=True)
+    if pair.same or min(pair.n, pair.m) < 2:
+        return {}
+    texts: dict[int, tuple[str, ...]] = {}
+
+    def told(k: int, steps: Steps) -> Steps:
+        """The steps, with what they warn of kept for their own row."""
+        found: Any = None
+        caught: list[warnings.WarningMessage] = []
+        while True:
+            with warnings.catch_warnings(record=True) as new:
+                warnings.simplefilter("always")
+                try:
+                    wish = next(steps) if found is None else steps.send(found)
+                except StopIteration as done:
+                    texts[k] = _texts([*caught, *new])
+                    return done.value
+            caught += new
+            found = yield wish
+
+    values = run_together(pair, [told(k, SHARED[m.name](pair, **m.options)) for k, m in able.items()])
+    finished = {k: v for k, v in zip(able, values, strict=True) if not isinstance(v, Exception)}
+    seconds = (time.perf_counter() - started) / max(len(finished), 1)
+    return {
+        k: [_row(able[k], **fields, warnings=texts[k], seconds=seconds) for fields in _values(value)]
+        for k, value in finished.items()
+    }
 
 
 def _row(metric: Metric, *, suffix: str = "", **known: Any) -> Row:

@@ -28,6 +28,7 @@ from divergences._pairwise import (
     gram_sums,
     representatives,
     run,
+    shares,
 )
 from divergences.registry import metric
 
@@ -92,6 +93,18 @@ def _energy(pair: Pair) -> Array:
     if pair.d == 1:
         return _energy_by_sorting(pair.loaded())
     return run(pair, _energy_steps(pair))
+
+
+@shares("energy")
+def _energy_shared(pair: Pair) -> Steps:
+    value = yield from _energy_steps(pair)
+    return pair.result(value, degree=1)
+
+
+@shares("cramer")
+def _cramer_shared(pair: Pair) -> Steps:
+    value = yield from _energy_steps(pair)
+    return pair.result(value / 2.0, degree=1)
 
 
 def _energy_steps(pair: Pair) -> Steps:
@@ -175,10 +188,9 @@ def squared_mmd(
     unbiased = estimator == "unbiased"
     pair = check_pair(x, y, x_weights, y_weights, min_rows=2 if unbiased else 1, streams=True)
     if kernel in STATIONARY:
-        widths = [_proportionate(width, pair) for width in _bandwidths(bandwidth, pair)]
+        functions = _functions(str(kernel), bandwidth, pair)
         if pair.same and not unbiased:
             return pair.result(pair.zero())
-        functions = [STATIONARY[str(kernel)](width) for width in widths]
         return pair.result(run(pair, _mmd_steps(pair, functions, unbiased)))
     if not isinstance(bandwidth, str):
         raise ValueError(f"kernel {kernel!r} has no bandwidth; leave bandwidth out, got {bandwidth!r}")
@@ -243,6 +255,22 @@ def _median_distance(pair: Pair) -> float:
     distances = distance_matrix(rows, rows, 1.0)[np.triu_indices(len(rows), k=1)]
     distances = distances[distances > 0]
     return float(np.median(distances)) if len(distances) else 1.0
+
+
+def _functions(kernel: str, bandwidth: Any, pair: Pair) -> list[Stationary]:
+    """The kernel at each bandwidth, in the pair's coordinates."""
+    return [STATIONARY[kernel](_proportionate(width, pair)) for width in _bandwidths(bandwidth, pair)]
+
+
+@shares("squared_mmd")
+def _mmd_shared(
+    pair: Pair, kernel: Any = "gaussian", bandwidth: Any = "median", estimator: Any = "unbiased"
+) -> Steps:
+    if kernel not in STATIONARY or estimator not in ("unbiased", "biased"):
+        raise NotImplementedError
+    functions = _functions(str(kernel), bandwidth, pair)
+    value = yield from _mmd_steps(pair, functions, estimator == "unbiased")
+    return pair.result(value)
 
 
 def _mmd_steps(pair: Pair, functions: Sequence[Stationary], unbiased: bool) -> Steps:

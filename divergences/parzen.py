@@ -28,6 +28,7 @@ from divergences._pairwise import (
     row_slices,
     rows_at,
     run,
+    shares,
     squared_distances,
 )
 from divergences._rows import Rows
@@ -195,6 +196,14 @@ def parzen_window(
 def _log_density(pair: Pair, bandwidth: float) -> Array:
     """log p(x_i) in the caller's unit: the pair's coordinates are scaled, the density is not."""
     return run(pair, _log_density_steps(pair, bandwidth))
+
+
+@shares("parzen_log_likelihood")
+def _parzen_shared(pair: Pair, bandwidth: Any = None, **_choice: Any) -> Steps:
+    if bandwidth is None:  # its choice has samples of its own
+        raise NotImplementedError
+    value = yield from _parzen_steps(pair, check_positive(bandwidth, "bandwidth"))
+    return pair.result(value)
 
 
 def _parzen_steps(pair: Pair, bandwidth: float) -> Steps:

@@ -28,11 +28,12 @@ from divergences._pairwise.functions import (
     euclidean,
 )
 from divergences._pairwise.grams import gram_diagonal, gram_sums
-from divergences._pairwise.together import Steps, Wish, log_weights, run, run_together
+from divergences._pairwise.together import SHARED, Steps, Wish, log_weights, run, run_together, shares
 from divergences._pairwise.visit import LogSums, row_logsumexp, self_sums, visit, weighted_sums
 
 __all__ = [
     "DIRECT_DIMENSIONS",
+    "SHARED",
     "Distance",
     "Gaussian",
     "Laplace",
@@ -57,6 +58,7 @@ __all__ = [
     "run",
     "run_together",
     "self_sums",
+    "shares",
     "squared_distances",
     "visit",
     "weighted_sums",

@@ -14,7 +14,7 @@ from typing import Any
 from divergences._arrays import Array, namespace, safe_log
 from divergences._pairwise.visit import Function, LogSums, visit
 
-__all__ = ["Found", "Steps", "Wish", "log_weights", "run", "run_together"]
+__all__ = ["SHARED", "Found", "Steps", "Wish", "log_weights", "run", "run_together", "shares"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,19 @@ class Found:
 
 
 Steps = Generator[Wish, Found, Any]
+
+# by the name of a measure: its steps to the value it returns, from a pair and the measure's options
+SHARED: dict[str, Callable[..., Steps]] = {}
+
+
+def shares(name: str) -> Callable[[Callable[..., Steps]], Callable[..., Steps]]:
+    """Say that the measure ``name`` can share visits; options that cannot raise NotImplementedError."""
+
+    def enter(steps: Callable[..., Steps]) -> Callable[..., Steps]:
+        SHARED[name] = steps
+        return steps
+
+    return enter
 
 
 def run(pair: Any, steps: Steps) -> Any:

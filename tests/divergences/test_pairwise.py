@@ -399,6 +399,34 @@ def test_together_is_one_by_one_in_fewer_visits(
     assert isinstance(together[4], ValueError)
 
 
+def test_a_report_visits_the_pairs_once_for_all_that_share(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y = rng.normal(size=(60, 3)), rng.normal(0.5, 1.0, size=(50, 3))
+    specs = [
+        "energy", "cramer", "frechet", "squared_mmd", "squared_mmd(bandwidth=1.0, estimator='biased')",
+        "squared_mmd(kernel='linear')", "squared_mmd(bandwidth=-1.0)", "parzen_log_likelihood",
+        "parzen_log_likelihood(bandwidth=0.5)",
+    ]  # fmt: skip
+    apart = dv.evaluate(x, y, specs, rng=0)
+    visits = []
+
+    def counted(*arguments: object) -> object:
+        visits.append(arguments)
+        return pw.visit(*arguments)
+
+    monkeypatch.setattr(sys.modules["divergences._pairwise.together"], "visit", counted)
+    monkeypatch.setattr(sys.modules["divergences.evaluate"], "SHARED_PAIRS", 0)
+    together = dv.evaluate(x, y, specs, rng=0)
+    assert len(visits) == 3 + 1  # and Parzen's, which chooses its bandwidth first
+    for one, other in zip(together.rows, apart.rows, strict=True):
+        assert (one.metric, one.status, one.error, one.warnings) == (
+            other.metric, other.status, other.error, other.warnings
+        )  # fmt: skip
+        if other.value is not None:
+            assert one.value == pytest.approx(other.value, rel=1e-12)
+
+
 # ── workers ─────────────────────────────────────────────────────────────────────────────────
 
 
