@@ -59,7 +59,7 @@ small, .soft { color: var(--soft); font-size: .82rem; }
 .scroll .number { padding-left: .75rem; }
 .measures .number { padding-right: 1.5rem; }
 .measures .time { padding-right: 0; }
-.pictures { columns: 2 26rem; column-gap: 1.25rem; margin-top: 1.5rem; }
+.pictures { columns: 2 26rem; column-gap: 1.25rem; margin-top: 1.5rem; orphans: 1; widows: 1; }
 figure {
   display: inline-block; width: 100%; break-inside: avoid; margin: 0 0 1.25rem; padding: 1rem;
   background: var(--card); border: 1px solid var(--line); border-radius: .6rem;
