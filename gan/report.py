@@ -24,8 +24,8 @@ JUDGED = 2_000  # rows on each side of the measures
 def write(model: Model, dataset: Dataset, folder: Path, *, progress: bool | None = None) -> Report:
     """Judge ``model`` on held-out data and leave everything in ``folder``; the measures, as a Report.
 
-    ``samples.npy`` (10,000 samples, in the data's units), ``samples`` and ``curves`` as .png and .svg,
-    ``recipe.json``, ``report.json`` and ``report.html``.
+    ``samples.npy`` (10,000 samples, in the data's units), ``samples``, ``curves`` and ``progress`` as .png
+    and .svg, ``recipe.json``, ``report.json`` and ``report.html``.
     """
     from divergences.evaluate import evaluate
     from divergences.report.html import render
@@ -37,46 +37,62 @@ def write(model: Model, dataset: Dataset, folder: Path, *, progress: bool | None
         held_out, samples[: len(held_out)], validation=dataset.validation[:JUDGED], rng=model.recipe.seed,
         names=("held-out data", "generated"), image_shape=dataset.image_shape, progress=progress,
     )  # fmt: skip
-    shown, drawn = curves(model.history), _samples(report)
-    for name, picture in (("curves", shown), ("samples", drawn)):
+    shown = curves(model.history)
+    for name, picture in zip(("samples", "curves", "progress"), (_samples(report), *shown), strict=False):
         save_picture(picture, folder / name)
     write_text(folder / "recipe.json", json_text(model.recipe.to_dict()))
     report.to_json(folder / "report.json")
     title = f"{model.recipe.objective} on {dataset.name}"
-    page = render([report], title=title, introduction=_told(model), words=_found(model), pictures=[shown])
+    page = render([report], title=title, introduction=_told(model), words=_found(model), pictures=shown)
     write_text(folder / "report.html", page)
     return report
 
 
-def curves(history: Sequence[dict[str, Any]]) -> plots.Picture:
-    """The log as panels: losses, the objective's own estimate, the metric measured on held-out data."""
+def curves(history: Sequence[dict[str, Any]]) -> list[plots.Picture]:
+    """The log as pictures: losses with the objective's own estimate, what held-out data say."""
+    inner = {"iteration", "seconds", "rate", "estimate", "critic_norm", "generator_norm"}
     losses = [name for name in ("critic_loss", "generator_loss") if any(name in line for line in history)]
-    known = {"iteration", "seconds", "rate", "estimate", *losses, "critic_norm", "generator_norm"}
-    metrics = [name for name in dict.fromkeys(key for line in history for key in line) if name not in known]
-    panels = [("loss", losses), ("estimated divergence", ["estimate"])]
-    panels += [(f"{name}, held-out data", [name]) for name in metrics]
-    with canvas(len(panels), columns=1, height=0.3 + 1.55 * len(panels)) as (figure, axes):
+    names = dict.fromkeys(name for line in history for name in line)
+    measured = [name for name in names if name not in inner and name not in losses]
+    drawn = [
+        plots.Picture(
+            "Training curves",
+            "Losses show whether the game is in balance, not how good the samples are. The estimate is the "
+            "divergence as the objective sees it on its own batches.",
+            "Line plots of losses and estimated divergence against the iteration.",
+            _panels(history, [("loss", losses), ("estimated divergence", ["estimate"])]),
+        )
+    ]
+    if measured:
+        drawn.append(
+            plots.Picture(
+                "Progress on held-out data",
+                "Samples of the averaged generator, from the same noise every time, against data that no "
+                "network has seen: what training is for.",
+                f"Line plots of {', '.join(measured)} against the iteration.",
+                _panels(history, [(name, [name]) for name in measured]),
+            )
+        )
+    return drawn
+
+
+def _panels(history: Sequence[dict[str, Any]], panels: Sequence[tuple[str, Sequence[str]]]) -> Any:
+    """A figure with a panel for each title and its columns of the log."""
+    with canvas(len(panels), columns=1, height=0.5 + 1.6 * max(len(panels), 2)) as (figure, axes):
         for axis, (title, names) in zip(axes, panels, strict=True):
             for name, color in zip(names, COLORS, strict=False):
                 lines = [line for line in history if name in line]
                 values = np.array([line[name] for line in lines], float)
-                at = [line["iteration"] for line in lines]
                 mark = "o" if len(lines) < 40 else ""
+                at = [line["iteration"] for line in lines]
                 axis.plot(at, values, color=color, marker=mark, markersize=3, label=name.replace("_", " "))
-                if (values > 0).all() and values.max() > 1000 * values.min() and title != "loss":
+                if (values > 0).all() and values.max() > 1000 * values.min():
                     axis.set_yscale("log")
             axis.set_title(title, loc="left")
             if len(names) > 1:
                 axis.legend(loc="best")
         axes[-1].set_xlabel("iteration")
-    return plots.Picture(
-        "Training curves",
-        "Losses show whether the game is in balance, not how good the samples are. The estimate is the "
-        "critic's lower bound on the divergence it descends; the metric below it compares averaged samples "
-        "with data neither network has seen.",
-        "Line plots of losses, estimated divergence and a held-out metric against the iteration.",
-        figure,
-    )
+    return figure
 
 
 def _samples(report: Report) -> plots.Picture:
