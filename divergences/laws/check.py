@@ -17,7 +17,7 @@ from divergences.laws.shrink import shrunk
 from divergences.laws.subject import SPACES, NotApplicable, Refused, Subject, implied
 from divergences.registry import Metric
 
-__all__ = ["Finding", "LawReport", "check", "subjects_of"]
+__all__ = ["Finding", "LawReport", "Verdict", "check", "chosen_laws", "judge", "subjects_of"]
 
 WELL_BROKEN = 10.0  # tolerances: a shrunk example of a clear violation stays a clear one
 

@@ -110,7 +110,7 @@ def test_a_law_that_tested_nothing_fails():
 
     never = Law("pmf.never met", "nothing", "nobody", "pmf", ("metric",), lambda d, p: None)
     test = law_test(pmf.tv, claims={"metric"}, on="pmf", laws=[never], examples=5)
-    with pytest.raises((AssertionError, Exception), match=r"tested nothing|Unable to satisfy"):
+    with pytest.raises(AssertionError, match="tested nothing"):
         test("pmf.never met")
 
 
