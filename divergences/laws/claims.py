@@ -121,7 +121,7 @@ sliced_wasserstein(rng=0, n_projections=16)
 sliced_wasserstein(rng=0, n_projections=16, p=1)
 max_sliced_wasserstein(rng=0, n_projections=16)
 sinkhorn_divergence(tolerance=1e-10)
-sinkhorn_divergence(epsilon=2.0, tolerance=1e-10)
+sinkhorn_divergence(epsilon=16.0, tolerance=1e-10)
 parzen_log_likelihood
 parzen_log_likelihood(bandwidth=0.5)
 classifier_two_sample(rng=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -93,10 +94,11 @@ class Subject:
     ``degree``: scaling the data by c multiplies the value by c**degree; None if no such law holds.
     ``root``: the value is the root-th root of a sum (2 for W2, Hellinger): near 0 its rounding error is
     the root of the sum's. ``accuracy``: what an iterative function promises, relative; 0 for a
-    closed form. ``library`` and ``dtype``: what it is called with. ``size``: the typical magnitude of
-    the terms it sums, a function of the arrays, where that is not the data's diameter**degree.
-    ``min_rows``: the fewest rows it takes. ``part``: the attribute to judge, of an answer that has several.
-    ``options`` are passed on every call.
+    closed form. A UserWarning from an iterative one counts as a refusal: it says that it stopped short.
+    ``library`` and ``dtype``: what it is called with. ``size``: the typical magnitude of the terms it
+    sums, a function of the arrays, where that is not the data's diameter**degree. ``min_rows``: the
+    fewest rows it takes. ``part``: the attribute to judge, of an answer that has several. ``options``
+    are passed on every call.
     """
 
     function: Callable[..., Any]
@@ -164,12 +166,23 @@ class Subject:
         """The function's own answer to arrays of the library and dtype on trial."""
         given = {k: self.array(v) if isinstance(v, np.ndarray) else v for k, v in options.items()}
         try:
-            answer = self.function(*(self.array(a) for a in arrays), **{**self.options, **given})
+            answer = self._answer([self.array(a) for a in arrays], {**self.options, **given})
             return getattr(answer, self.part) if self.part else answer
         except (ValueError, TypeError) as error:
             raise Refused(f"{type(error).__name__}: {error}") from error
         except Exception as error:
             raise Crashed(f"{type(error).__name__}: {error}") from error
+
+    def _answer(self, arrays: list[Any], options: dict[str, Any]) -> Any:
+        if not self.accuracy:
+            return self.function(*arrays, **options)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            answer = self.function(*arrays, **options)
+        for warning in told:
+            if issubclass(warning.category, UserWarning):  # it says itself that it did not get there
+                raise ValueError(f"warned: {warning.message}")
+        return answer
 
     def array(self, values: Any) -> Any:
         """``values`` in the library and dtype on trial: read-only where the library can."""
