@@ -2,6 +2,7 @@
 
     python benchmarks/speed.py transport            # all rows, each in its own process
     python benchmarks/speed.py transport --only 5000-2-uniform-W2 --runs 3
+    python benchmarks/speed.py page                 # the tables of docs/speed.md from what is saved
 
 Every measurement runs alone in a fresh process with one thread, so that its peak memory is its own;
 compile time is spent on a small problem first and is not counted. Results are saved as JSON under
@@ -15,6 +16,7 @@ import importlib
 import json
 from pathlib import Path
 
+import page
 from rows import common
 
 RESULTS = Path(__file__).parent / "results"
@@ -50,8 +52,11 @@ def main() -> None:
     for name in ("family", "name", "solver"):
         single.add_argument(name)
     single.add_argument("seed", type=int)
+    commands.add_parser("page", help="write the tables of docs/speed.md from the saved results")
     arguments = parser.parse_args()
-    if arguments.group == "one":
+    if arguments.group == "page":
+        print("written:", ", ".join(page.write()))
+    elif arguments.group == "one":
         row = rows_of(arguments.family)[arguments.name]
         print(json.dumps(common.measure(row, arguments.solver, arguments.seed)))
     else:
