@@ -423,6 +423,9 @@ def _told(worst: Any) -> str:
 
 def card_lines() -> list[str]:
     lines = ["", "## Scorecard of released libraries", "",
+             "Observed, not judged: thin adapters in `benchmarks/laws.py` undo each convention, and every violation "
+             "is in `benchmarks/results/laws_peers.json` with its smallest reproducer. A number in brackets is the "
+             "worst case in tolerances, ∞ where the value was NaN or the law allows none.", "",
              "| library | function | dtype | held | violated: law (by how many tolerances) |", "|---|---|---|---|---|"]  # fmt: skip
     for row in _saved("laws_peers"):
         broken = "; ".join(f"{f['law']} ({_told(f['worst'])})" for f in row["violated"]) or "none"
