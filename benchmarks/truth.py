@@ -241,6 +241,7 @@ def main() -> None:
             command.add_argument("--only", choices=["duals"], help="neural_dual against closed forms instead")
         if name == "laws":
             command.add_argument("--own", action="store_true", help="our metrics instead of the peers")
+            command.add_argument("--mutants", action="store_true", help="which law tells which mistake")
             command.add_argument("--page", action="store_true", help="only write docs/laws.md anew")
             command.add_argument("--examples", type=int, default=300, help="cases for each law")
             command.add_argument("--only", action="append", default=[], help="only names that hold this")

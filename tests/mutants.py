@@ -211,38 +211,90 @@ MUTANTS = [
     Mutant("jeffreys: the mean, not the sum", "pmf.jeffreys", lambda p, q: pmf.jeffreys(p, q) / 2),
     Mutant("triangular: a half", "pmf.triangular", lambda p, q: pmf.triangular(p, q) / 2),
     Mutant("renyi: α and 1 − α exchanged", "pmf.renyi", lambda p, q, *, alpha: pmf.renyi(q, p, alpha=alpha)),
-    Mutant("renyi: 1/α for 1/(α−1)", "pmf.renyi",
-           lambda p, q, *, alpha: pmf.renyi(p, q, alpha=alpha) * (abs(alpha - 1) / alpha if 0 < alpha < 99 else 1)),
-    Mutant("alpha: without the 1/α", "pmf.alpha",
-           lambda p, q, *, alpha: pmf.alpha(p, q, alpha=alpha) * (alpha if alpha not in (0, 1) else 1)),
+    Mutant(
+        "renyi: 1/α for 1/(α−1)",
+        "pmf.renyi",
+        lambda p, q, *, alpha: (
+            pmf.renyi(p, q, alpha=alpha) * (abs(alpha - 1) / alpha if 0 < alpha < 99 else 1)
+        ),
+    ),
+    Mutant(
+        "alpha: without the 1/α",
+        "pmf.alpha",
+        lambda p, q, *, alpha: pmf.alpha(p, q, alpha=alpha) * (alpha if alpha not in (0, 1) else 1),
+    ),
     # transport
     Mutant("wasserstein: cost ** 1. / p", W, wasserstein_with(lambda x, y, p, w: wp(x, y, p, w) ** p / p)),
     Mutant("wasserstein: the p-th power", W, wasserstein_with(lambda x, y, p, w: wp(x, y, p, w) ** p)),
     Mutant("wasserstein: p ignored", W, wasserstein_with(lambda x, y, p, w: wp(x, y, 1, w))),
     Mutant("wasserstein: weights dropped", W, wasserstein_with(lambda x, y, p, w: wp(x, y, p, {}))),
-    Mutant("wasserstein: y's weights dropped", W,
-           wasserstein_with(lambda x, y, p, w: wp(x, y, p, {"x_weights": w["x_weights"]}))),
-    Mutant("wasserstein: raveled features", W, wasserstein_with(
-        lambda x, y, p, w: wp(np.ravel(x), np.ravel(y), p, {}) if w["x_weights"] is None else wp(x, y, p, w))),
-    Mutant("wasserstein: independent coupling", W, wasserstein_with(
-        lambda x, y, p, w: mean_distance(x, y, w["x_weights"], w["y_weights"], p) ** (1 / p))),
-    Mutant("wasserstein: half the square", W, wasserstein_with(
-        lambda x, y, p, w: wp(x, y, p, w) / math.sqrt(2) if p == 2 else wp(x, y, p, w))),
-    Mutant("wasserstein: first column only", W, wasserstein_with(
-        lambda x, y, p, w: wp(x[:, :1] if x.ndim > 1 else x, y[:, :1] if y.ndim > 1 else y, p, w))),
-    Mutant("sliced: other directions for y", "sliced_wasserstein(rng=0, n_projections=16)",
-           lambda x, y, *, p=2, n_projections=16, rng=0: dv.sliced_wasserstein(
-               x, y[:, ::-1].copy() if y.ndim > 1 else y, p=p, n_projections=n_projections, rng=0)),
-    Mutant("sliced: fresh directions on each call", "sliced_wasserstein(rng=0, n_projections=16)",
-           lambda x, y, *, p=2, n_projections=16, rng=0: dv.sliced_wasserstein(
-               x, y, p=p, n_projections=n_projections, rng=abs(hash((x.tobytes(), y.tobytes()))))),
-    Mutant("sliced: the p-th power", "sliced_wasserstein(rng=0, n_projections=16)",
-           lambda x, y, *, p=2, n_projections=16, rng=0: dv.sliced_wasserstein(
-               x, y, p=p, n_projections=n_projections, rng=0) ** p),
-    Mutant("sinkhorn: not debiased", SINKHORN, sinkhorn_with(lambda x, y, p, e, w: entropic_cost(x, y, p, e))),
-    Mutant("sinkhorn: a half in the cost", SINKHORN, sinkhorn_with(lambda x, y, p, e, w: sinkhorn(x, y, p, 2 * e, w) / 2)),
-    Mutant("sinkhorn: one self term subtracted twice", SINKHORN, sinkhorn_with(
-        lambda x, y, p, e, w: entropic_cost(x, y, p, e) - entropic_cost(x, x, p, e))),
+    Mutant(
+        "wasserstein: y's weights dropped",
+        W,
+        wasserstein_with(lambda x, y, p, w: wp(x, y, p, {"x_weights": w["x_weights"]})),
+    ),
+    Mutant(
+        "wasserstein: raveled features",
+        W,
+        wasserstein_with(
+            lambda x, y, p, w: (
+                wp(np.ravel(x), np.ravel(y), p, {}) if w["x_weights"] is None else wp(x, y, p, w)
+            )
+        ),
+    ),
+    Mutant(
+        "wasserstein: independent coupling",
+        W,
+        wasserstein_with(
+            lambda x, y, p, w: mean_distance(x, y, w["x_weights"], w["y_weights"], p) ** (1 / p)
+        ),
+    ),
+    Mutant(
+        "wasserstein: half the square",
+        W,
+        wasserstein_with(lambda x, y, p, w: wp(x, y, p, w) / math.sqrt(2) if p == 2 else wp(x, y, p, w)),
+    ),
+    Mutant(
+        "wasserstein: first column only",
+        W,
+        wasserstein_with(
+            lambda x, y, p, w: wp(x[:, :1] if x.ndim > 1 else x, y[:, :1] if y.ndim > 1 else y, p, w)
+        ),
+    ),
+    Mutant(
+        "sliced: other directions for y",
+        "sliced_wasserstein(rng=0, n_projections=16)",
+        lambda x, y, *, p=2, n_projections=16, rng=0: dv.sliced_wasserstein(
+            x, y[:, ::-1].copy() if y.ndim > 1 else y, p=p, n_projections=n_projections, rng=0
+        ),
+    ),
+    Mutant(
+        "sliced: fresh directions on each call",
+        "sliced_wasserstein(rng=0, n_projections=16)",
+        lambda x, y, *, p=2, n_projections=16, rng=0: dv.sliced_wasserstein(
+            x, y, p=p, n_projections=n_projections, rng=abs(hash((x.tobytes(), y.tobytes())))
+        ),
+    ),
+    Mutant(
+        "sliced: the p-th power",
+        "sliced_wasserstein(rng=0, n_projections=16)",
+        lambda x, y, *, p=2, n_projections=16, rng=0: (
+            dv.sliced_wasserstein(x, y, p=p, n_projections=n_projections, rng=0) ** p
+        ),
+    ),
+    Mutant(
+        "sinkhorn: not debiased", SINKHORN, sinkhorn_with(lambda x, y, p, e, w: entropic_cost(x, y, p, e))
+    ),
+    Mutant(
+        "sinkhorn: a half in the cost",
+        SINKHORN,
+        sinkhorn_with(lambda x, y, p, e, w: sinkhorn(x, y, p, 2 * e, w) / 2),
+    ),
+    Mutant(
+        "sinkhorn: one self term subtracted twice",
+        SINKHORN,
+        sinkhorn_with(lambda x, y, p, e, w: entropic_cost(x, y, p, e) - entropic_cost(x, x, p, e)),
+    ),
     # energy and kernels
     Mutant("energy: the root", E, lambda x, y, **w: math.sqrt(dv.energy(x, y, **w))),
     Mutant("energy: the half", E, lambda x, y, **w: dv.energy(x, y, **w) / 2),
@@ -253,15 +305,29 @@ MUTANTS = [
     Mutant("energy: U-statistic of the self terms", E, energy_with(diagonal=False)),
     Mutant("cramer: not halved", "cramer", lambda x, y, **w: dv.energy(x, y, **w)),
     Mutant("mmd: bandwidth squared twice", MMD, mmd_with(lambda x, y, k, s, e: mmd(x, y, k, s**2, e))),
-    Mutant("mmd: exp(−r²/σ²), the 2 missing", MMD, mmd_with(
-        lambda x, y, k, s, e: mmd(x, y, k, s / math.sqrt(2) if k == "gaussian" else s, e))),
+    Mutant(
+        "mmd: exp(−r²/σ²), the 2 missing",
+        MMD,
+        mmd_with(lambda x, y, k, s, e: mmd(x, y, k, s / math.sqrt(2) if k == "gaussian" else s, e)),
+    ),
     Mutant("mmd: the root", MMD, mmd_with(lambda x, y, k, s, e: math.sqrt(max(mmd(x, y, k, s, e), 0)))),
     Mutant("mmd: biased called unbiased", MMD, mmd_with(lambda x, y, k, s, e: mmd(x, y, k, s, "biased"))),
-    Mutant("mmd: unbiased called biased", MMD, mmd_with(
-        lambda x, y, k, s, e: mmd(x, y, k, s, "unbiased") if min(len(x), len(y)) > 1 else mmd(x, y, k, s, e))),
+    Mutant(
+        "mmd: unbiased called biased",
+        MMD,
+        mmd_with(
+            lambda x, y, k, s, e: (
+                mmd(x, y, k, s, "unbiased") if min(len(x), len(y)) > 1 else mmd(x, y, k, s, e)
+            )
+        ),
+    ),
     Mutant("mmd: clipped unbiased", MMD, mmd_with(lambda x, y, k, s, e: max(mmd(x, y, k, s, e), 0.0))),
     Mutant("kid: biased", "kid", lambda x, y: biased(x, y, "polynomial")),
-    Mutant("kid: not divided by d", "kid", lambda x, y: dv.kid(x * math.sqrt(x.shape[-1]), y * math.sqrt(y.shape[-1]))),
+    Mutant(
+        "kid: not divided by d",
+        "kid",
+        lambda x, y: dv.kid(x * math.sqrt(x.shape[-1]), y * math.sqrt(y.shape[-1])),
+    ),
     # moments, densities, neighbours
     Mutant("frechet: ddof = 0", FD, frechet_with(ddof=0)),
     Mutant("frechet: the root", FD, frechet_with(root=True)),
@@ -271,43 +337,98 @@ MUTANTS = [
     Mutant("gaussian kl: exchanged", "gaussian.kl", lambda m, s, n, t: gaussian.kl(n, t, m, s)),
     Mutant("gaussian w2: not rooted", "gaussian.wasserstein", lambda *g: gaussian.frechet(*g)),
     Mutant("gaussian w2²: diagonals only", "gaussian.frechet", covariance_bures_of_diagonals),
-    Mutant("gaussian w2²: Frobenius of the covariances", "gaussian.frechet",
-           lambda m, s, n, t: float(((m - n) ** 2).sum() + ((s - t) ** 2).sum())),
+    Mutant(
+        "gaussian w2²: Frobenius of the covariances",
+        "gaussian.frechet",
+        lambda m, s, n, t: float(((m - n) ** 2).sum() + ((s - t) ** 2).sum()),
+    ),
     Mutant("gaussian hellinger: squared", "gaussian.hellinger", lambda *g: gaussian.hellinger(*g) ** 2),
     Mutant("gaussian renyi: α ignored", "gaussian.renyi", lambda *g, alpha: gaussian.renyi(*g, alpha=0.5)),
-    Mutant("parzen: no normaliser in d", PARZEN, parzen_with(
-        lambda x, y, s: dv.parzen_log_likelihood(x, y, bandwidth=s) + (x.shape[-1] - 1) * math.log(s))),
-    Mutant("parzen: sum for mean", PARZEN, parzen_with(
-        lambda x, y, s: dv.parzen_log_likelihood(x, y, bandwidth=s) * len(x))),
-    Mutant("parzen: no 1/m", PARZEN, parzen_with(
-        lambda x, y, s: dv.parzen_log_likelihood(x, y, bandwidth=s) + math.log(len(y)))),
-    Mutant("knn kl: log m/n for log m/(n−1)", KNN, knn_with(
-        lambda x, y, k: dv.kl(x, y, k=k) + math.log((len(x) - 1) / len(x)))),
-    Mutant("knn kl: d left out", KNN, knn_with(
-        lambda x, y, k: (dv.kl(x, y, k=k) - math.log(len(y) / (len(x) - 1))) / x.shape[-1] + math.log(len(y) / (len(x) - 1)))),
-    Mutant("precision: is recall", "precision_recall", supports_with(lambda x, y, k: dv.precision_recall(x, y, k=k).recall),
-           "precision"),
-    Mutant("recall: k off by one", "precision_recall", supports_with(
-        lambda x, y, k: dv.precision_recall(x, y, k=k + 1 if k + 1 < min(len(x), len(y)) else k).recall), "recall"),
-    Mutant("coverage: is precision", "precision_recall", supports_with(
-        lambda x, y, k: dv.precision_recall(x, y, k=k).precision), "coverage"),
-    Mutant("density: not divided by k", "precision_recall", supports_with(
-        lambda x, y, k: 2 * dv.precision_recall(x, y, k=k).density), "density"),
-    Mutant("kl: rounded to float32 inside", "pmf.kl", lambda p, q: float(pmf.kl(
-        np.asarray(p, np.float32), np.asarray(q, np.float32)))),
-    Mutant("energy: distances rounded to float32", E, lambda x, y, **w: float(dv.energy(
-        np.asarray(x, np.float32), np.asarray(y, np.float32), **w))),
-    Mutant("energy: clipped below 1e-9", E, lambda x, y, **w: v if (v := dv.energy(x, y, **w)) > 1e-9 else 0.0),
-]  # fmt: skip
+    Mutant(
+        "parzen: no normaliser in d",
+        PARZEN,
+        parzen_with(
+            lambda x, y, s: dv.parzen_log_likelihood(x, y, bandwidth=s) + (x.shape[-1] - 1) * math.log(s)
+        ),
+    ),
+    Mutant(
+        "parzen: sum for mean",
+        PARZEN,
+        parzen_with(lambda x, y, s: dv.parzen_log_likelihood(x, y, bandwidth=s) * len(x)),
+    ),
+    Mutant(
+        "parzen: no 1/m",
+        PARZEN,
+        parzen_with(lambda x, y, s: dv.parzen_log_likelihood(x, y, bandwidth=s) + math.log(len(y))),
+    ),
+    Mutant(
+        "knn kl: log m/n for log m/(n−1)",
+        KNN,
+        knn_with(lambda x, y, k: dv.kl(x, y, k=k) + math.log((len(x) - 1) / len(x))),
+    ),
+    Mutant(
+        "knn kl: d left out",
+        KNN,
+        knn_with(
+            lambda x, y, k: (
+                (dv.kl(x, y, k=k) - math.log(len(y) / (len(x) - 1))) / x.shape[-1]
+                + math.log(len(y) / (len(x) - 1))
+            )
+        ),
+    ),
+    Mutant(
+        "precision: is recall",
+        "precision_recall",
+        supports_with(lambda x, y, k: dv.precision_recall(x, y, k=k).recall),
+        "precision",
+    ),
+    Mutant(
+        "recall: k off by one",
+        "precision_recall",
+        supports_with(
+            lambda x, y, k: dv.precision_recall(x, y, k=k + 1 if k + 1 < min(len(x), len(y)) else k).recall
+        ),
+        "recall",
+    ),
+    Mutant(
+        "coverage: is precision",
+        "precision_recall",
+        supports_with(lambda x, y, k: dv.precision_recall(x, y, k=k).precision),
+        "coverage",
+    ),
+    Mutant(
+        "density: not divided by k",
+        "precision_recall",
+        supports_with(lambda x, y, k: 2 * dv.precision_recall(x, y, k=k).density),
+        "density",
+    ),
+    Mutant(
+        "kl: rounded to float32 inside",
+        "pmf.kl",
+        lambda p, q: float(pmf.kl(np.asarray(p, np.float32), np.asarray(q, np.float32))),
+    ),
+    Mutant(
+        "energy: distances rounded to float32",
+        E,
+        lambda x, y, **w: float(dv.energy(np.asarray(x, np.float32), np.asarray(y, np.float32), **w)),
+    ),
+    Mutant(
+        "energy: clipped below 1e-9", E, lambda x, y, **w: v if (v := dv.energy(x, y, **w)) > 1e-9 else 0.0
+    ),
+]
 
 # name: why no law tells it
 SURVIVORS = {
-    "energy: clipped below 1e-9": "on a grid of 2⁻⁶ with ten rows a side no two different samples are that near",
+    "energy: clipped below 1e-9": "on a grid of 2⁻⁶, ten rows a side, no two different samples are that near",
 }
 
 # A mutant that is a plain lambda also fails at batches, tensors and plain vectors: that does not count.
 NOT_THE_MISTAKE = (
-    "pmf.a batch is its rows", "one axis is one feature", "numpy and torch agree on samples",
-    "pmf.numpy and torch agree", "gaussian.numpy and torch agree on gaussians",
-    "size of the blocks", "threads",
-)  # fmt: skip
+    "pmf.a batch is its rows",
+    "one axis is one feature",
+    "numpy and torch agree on samples",
+    "pmf.numpy and torch agree",
+    "gaussian.numpy and torch agree on gaussians",
+    "size of the blocks",
+    "threads",
+)
