@@ -4,7 +4,8 @@
     python benchmarks/truth.py laws --mutants            # the kill matrix of tests/mutants.py
     python benchmarks/truth.py laws --own --examples 1000 [--only NAME]… [--library torch] [--dtype float32]
 
-The peers' adapters are in law_peers.py. A ValueError is a refusal, never a violation. Violations are shrunk and kept with their reproducers and the versions they were seen with.
+The peers' adapters are in law_peers.py. A ValueError is a refusal, never a violation.
+Violations are shrunk and kept with their reproducers and the versions they were seen with.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ import json
 import math
 import time
 import warnings
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from law_peers import PEERS, Peer
 
 import divergences  # noqa: F401  fills METRICS
@@ -33,9 +34,8 @@ PAGE = Path(__file__).parent.parent / "docs" / "laws.md"
 EXAMPLES = 300
 
 
-def scorecard(examples: int, only: list[str]) -> list[dict[str, Any]]:
+def scorecard(examples: int, only: list[str]) -> Iterator[dict[str, Any]]:
     """Every peer in float64 and float32: what held, what was violated, with reproducers."""
-    rows = []
     for peer in PEERS:
         if only and not any(word in f"{peer.package} {peer.name}" for word in only):
             continue
@@ -47,20 +47,18 @@ def scorecard(examples: int, only: list[str]) -> list[dict[str, Any]]:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 report = check(peer.subject(dtype), examples=examples)
-            rows.append(
-                {
-                    "package": peer.package,
-                    "version": version(peer.package),
-                    "function": peer.name,
-                    "dtype": dtype,
-                    "examples": examples,
-                    "cpu_seconds": time.process_time() - start,
-                    **summary(report),
-                }
-            )
-            told = {f["law"]: f["worst"] for f in rows[-1]["violated"]}
-            print(peer.package, peer.name, dtype, rows[-1]["counts"], told, flush=True)
-    return rows
+            row = {
+                "package": peer.package,
+                "version": version(peer.package),
+                "function": peer.name,
+                "dtype": dtype,
+                "examples": examples,
+                "cpu_seconds": time.process_time() - start,
+                **summary(report),
+            }
+            told = {f["law"]: f["worst"] for f in row["violated"]}
+            print(peer.package, peer.name, dtype, row["counts"], told, flush=True)
+            yield row
 
 
 def cannot_run(peer: Peer, dtype: str) -> str | None:
@@ -100,37 +98,33 @@ def summary(report: LawReport) -> dict[str, Any]:
 # ── ours ────────────────────────────────────────────────────────────────────────────────────
 
 
-def own(examples: int, only: list[str], library: str, dtype: str) -> list[dict[str, Any]]:
+def own(examples: int, only: list[str], library: str, dtype: str) -> Iterator[dict[str, Any]]:
     """Every row of METRICS at length."""
-    rows = []
     for metric in trials():
         if only and not any(metric.spec.startswith(word) for word in only):
             continue
         start = time.process_time()
         report = check(metric, examples=examples, library=library, dtype=dtype)
-        rows.append(
-            {
-                "metric": metric.spec,
-                "library": library,
-                "dtype": dtype,
-                "examples": examples,
-                "cpu_seconds": time.process_time() - start,
-                **summary(report),
-            }
-        )
-        told = [(f["law"], f["worst"]) for f in rows[-1]["violated"]]
-        print(metric.spec, rows[-1]["counts"], told, rows[-1]["vacuous"], flush=True)
-    return rows
+        row = {
+            "metric": metric.spec,
+            "library": library,
+            "dtype": dtype,
+            "examples": examples,
+            "cpu_seconds": time.process_time() - start,
+            **summary(report),
+        }
+        told = [(f["law"], f["worst"]) for f in row["violated"]]
+        print(metric.spec, row["counts"], told, row["vacuous"], flush=True)
+        yield row
 
 
-def kill_matrix() -> list[dict[str, Any]]:
+def kill_matrix() -> Iterator[dict[str, Any]]:
     """Every mutant of tests/mutants.py: the laws that tell it, of those it answers to."""
     import sys
 
     sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
     from mutants import MUTANTS, NOT_THE_MISTAKE, SURVIVORS
 
-    rows = []
     for mutant in MUTANTS:
         subject, rng = mutant.subject(), np.random.default_rng(0)
         rules = [law for law in LAWS.values() if law.applies_to(subject) and law.name not in NOT_THE_MISTAKE]
@@ -143,11 +137,11 @@ def kill_matrix() -> list[dict[str, Any]]:
                 killers |= {
                     law.name for law in rules if law.name not in killers and judge(law, subject, case).broken
                 }
-        rows.append({"mutant": mutant.name, "laws": len(rules), "killers": sorted(killers)})
+        row = {"mutant": mutant.name, "laws": len(rules), "killers": sorted(killers)}
         if not killers:
-            rows[-1]["why"] = SURVIVORS[mutant.name]
+            row["why"] = SURVIVORS[mutant.name]
         print(mutant.name, len(killers), "of", len(rules), flush=True)
-    return rows
+        yield row
 
 
 def merged(
@@ -168,16 +162,19 @@ def merged(
 
 
 def run(arguments: argparse.Namespace, versions: dict[str, str]) -> None:
-    """The command ``truth.py laws``."""
+    """The command ``truth.py laws``: every row is saved as soon as it is there."""
+    jobs: list[tuple[str, tuple[str, ...], Iterator[dict[str, Any]]]] = []
     if arguments.mutants:
-        rows = kill_matrix()
-        merged("laws_mutants", rows, ("mutant",), versions)
+        jobs.append(("laws_mutants", ("mutant",), kill_matrix()))
     elif arguments.own:
         rows = own(arguments.examples, arguments.only, arguments.library, arguments.dtype)
-        merged("laws_own", rows, ("metric", "library", "dtype"), versions)
+        jobs.append(("laws_own", ("metric", "library", "dtype"), rows))
     elif not arguments.page:
         rows = scorecard(arguments.examples, arguments.only)
-        merged("laws_peers", rows, ("package", "function", "dtype"), versions)
+        jobs.append(("laws_peers", ("package", "function", "dtype"), rows))
+    for name, keys, rows in jobs:
+        for row in rows:
+            merged(name, [row], keys, versions)
     write_page()
 
 
