@@ -227,25 +227,24 @@ def test_a_packed_critic_judges_samples_side_by_side():
     assert found.critic(torch.zeros(2, 8)).shape == (2, 1)
 
 
-def test_a_penalty_bounds_what_the_objective_names():
-    class Squared(Relativistic):
+def test_a_penalty_bounds_what_the_objective_names(monkeypatch):
+    slopes = torch.tensor([3.0, 4.0])
+
+    class Named(Relativistic):
         def witness(self, critic, fake):
-            return lambda x: (x * SLOPES).sum(1)  # a slope of 5, whatever the critic
+            return lambda x: (x * slopes).sum(1)  # a slope of 5, whatever the critic
 
     seen = []
-    SLOPES = torch.tensor([3.0, 4.0])
 
     class Watched(regularizers.GradientPenalty):
-        def term(self, critic, real, fake):
-            seen.append(super().term(critic, real, fake).item())
-            return None
+        def penalty(self, critic, real, fake, *, step, progress):
+            seen.append((step, progress, self.term(critic, real, fake).item()))
 
-    regularizers.REGULARIZERS["watched"] = Watched
-    try:
-        run(SMALL.but(regularizer="watched", iterations=2), Squared())
-    finally:
-        del regularizers.REGULARIZERS["watched"]
-    assert seen == pytest.approx([16, 16])
+    monkeypatch.setitem(regularizers.REGULARIZERS, "watched", Watched)
+    run(SMALL.but(regularizer="watched", iterations=4, critic_steps=2), Named())
+    assert [step for step, _, _ in seen] == list(range(8))
+    assert [progress for _, progress, _ in seen[::2]] == [0, 0.25, 0.5, 0.75]
+    assert [value for _, _, value in seen] == pytest.approx([16] * 8)
 
 
 def test_an_objective_may_take_two_batches_of_fakes():
@@ -357,6 +356,20 @@ def test_a_resumed_run_has_the_bits_of_an_unbroken_one(tmp_path, update):
     assert [json.loads(line)["iteration"] for line in lines] == [10, 20, 30, 40, 50, 60]
     again = run(recipe, out=tmp_path / "broken", resume=True)
     assert same_bits(unbroken, again), "a run that is done stays as it is"
+
+
+def test_a_log_that_ran_ahead_of_the_checkpoint_is_cut_back(tmp_path):
+    checkpoint = tmp_path / "checkpoint.pt"
+    with pytest.raises(KeyboardInterrupt):
+        run(objective=Interrupting(25), out=tmp_path)
+    older = checkpoint.read_bytes()
+    with pytest.raises(KeyboardInterrupt):
+        run(objective=Interrupting(25), out=tmp_path, resume=True)
+    checkpoint.write_bytes(older)  # as when a kill comes between two checkpoints
+    found = run(out=tmp_path, resume=True)
+    lines = (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == found.history
+    assert [line["iteration"] for line in found.history] == [10, 20, 30, 40, 50, 60]
 
 
 KILLED = """
