@@ -132,7 +132,9 @@ def mapped(n: int, m: int, d: int, seed: int, size: int | None) -> tuple[np.memm
     for start in range(0, n, 100_000):
         x[start : start + 100_000] = rng.normal(size=(len(x[start : start + 100_000]), d))
     x.flush()
-    return np.memmap(path, dtype=np.float32, mode="r", shape=(n, d)), rng.normal(size=(m, d)).astype("f4")
+    x = np.memmap(path, dtype=np.float32, mode="r", shape=(n, d))
+    path.unlink()  # gone when the map is
+    return x, rng.normal(size=(m, d)).astype("f4")
 
 
 def one_visit(x: np.memmap, y: np.ndarray) -> dict[str, float]:
