@@ -209,7 +209,7 @@ def card_lines() -> list[str]:
         "## Scorecard of released libraries",
         "",
         "Observed, not judged: thin adapters in `benchmarks/law_peers.py` undo each convention, and every "
-        "violation is in `benchmarks/results/laws_peers.json` with its smallest reproducer. A number in brackets is "
+        "violation is in `benchmarks/results/laws_peers.json` with its smallest reproducer. In brackets: "
         "the worst case in tolerances, ∞ where the value was NaN or the law allows none.",
         "",
         "| library | function | dtype | held | violated: law (by how many tolerances) |",
