@@ -9,11 +9,12 @@ from divergences.laws import LAWS, check
 from divergences.laws.claims import claims_of, metric_subjects, trials
 
 EXAMPLES = 50
-ELSEWHERE = 4  # of torch and float32: the arithmetic is the same code
+ELSEWHERE = 2  # of torch and float32: the arithmetic is the same code
 # A fit, a search or an iteration each time: fewer here, all in benchmarks/results/laws_own.json.
 SLOW = {
     "sinkhorn_divergence": 2, "max_sliced_wasserstein": 6, "classifier_two_sample": 4, "wasserstein": 20,
-    "precision_recall": 15, "parzen_log_likelihood": 20,
+    "precision_recall": 10,
+    "squared_mmd": 25, "parzen_log_likelihood": 20,
     **dict.fromkeys(("reverse_kl", "js", "tv", "hellinger", "chi2", "renyi", "f_divergence"), 15),
 }  # fmt: skip
 SLOW_ESTIMATORS = {"parzen": 3, "classifier": 2}
@@ -42,7 +43,7 @@ def test_every_law_holds_elsewhere(row, library, dtype):
         row,
         library=library,
         dtype=dtype,
-        examples=min(2 if row.name in SLOW else ELSEWHERE, examples(row, ELSEWHERE)),
+        examples=min(1 if row.name in SLOW else ELSEWHERE, examples(row, ELSEWHERE)),
     )
     assert report.ok, str(report)
 
