@@ -130,6 +130,27 @@ def test_a_proved_critic_is_1_lipschitz_before_in_and_after_training(kind, d):
                 )
 
 
+def test_weights_stay_orthonormal_while_the_loss_pulls_on_them():
+    with training.seeded(1, torch.device("cpu")):
+        x, y = torch.randn(60, 3), torch.randn(60, 3) + 1
+        kind = networks.CRITICS["orthogonal"]
+        critic = kind.make(x, y)
+        training.fit(
+            critic, kind, DUALS["wasserstein"], lambda: (x, y), lambda _: 0.0, steps=30, keep_best=False
+        )
+        layers = [layer for layer in critic.modules() if isinstance(layer, torch.nn.Linear)]
+        assert len(layers) == 4
+        for layer in layers:
+            np.testing.assert_allclose(torch.linalg.svdvals(layer.weight.detach()), 1.0, atol=1e-5)
+
+
+def test_rows_that_value_a_critic_did_not_train_it(rng):
+    """In 64 dimensions any two samples can be told apart by rote; on fresh rows that is worth nothing."""
+    x, y = rng.normal(size=(120, 64)), rng.normal(size=(120, 64))
+    found = dv.neural_dual(x, y, critic="orthogonal", steps=100, rng=0)
+    assert abs(found.value) < 4 * found.standard_error
+
+
 def test_a_funnel_has_slope_one():
     critic = networks.FunnelCritic(torch.randn(9, 4, dtype=torch.float64)).eval()
     norms = training.gradient_norms(critic, torch.randn(50, 4, dtype=torch.float64))
