@@ -162,11 +162,14 @@ def geomloss_sinkhorn(x: Any, y: Any) -> Any:
 
 
 def _without_torchvision() -> None:
-    """torchmetrics imports it if it is there, for metrics on images that are not wanted here."""
+    """A stand-in for it: torchmetrics imports it where installed, for metrics that are not wanted here."""
     import sys
+    from importlib.machinery import ModuleSpec
+    from unittest.mock import MagicMock
 
     if "torchmetrics" not in sys.modules:
-        sys.modules["torchvision"] = None  # type: ignore[assignment]
+        for name in ("torchvision", "torchvision.datasets", "torchvision.models", "torchvision.transforms"):
+            sys.modules[name] = MagicMock(__spec__=ModuleSpec(name, None), __version__="0.0")
 
 
 def torchmetrics_kl(p: Any, q: Any) -> Any:
