@@ -16,7 +16,7 @@ demo: $(VENV)/.installed
 	$(VENV)/bin/divergences demo
 
 test: $(VENV)/.installed
-	$(VENV)/bin/python -m pytest -q
+	$(VENV)/bin/python -m pytest -q -n auto --dist loadgroup
 
 lint: $(VENV)/.lint-installed
 	$(VENV)/bin/ruff check .
