@@ -611,7 +611,7 @@ BAD_OPTIONS = {
     "k": (0, -1, 24, 2.5, "5"),
     "bins": (0, -3, "fdd", [1.0], [2.0, 1.0], [0.0, 0.1]),
     "folds": (1, 0, 25, 2.5),
-    "classifier": (object(), "logistic"),
+    "classifier": (3.5, "logistic"),
     "alpha": (-1.0, math.nan, "2", None),
     "f": ("klx", 3, None),
     "epsilon": (0, -1.0, math.nan, math.inf, "small"),
