@@ -56,6 +56,14 @@ class Transport:
     method: str
     _extend: Callable[[Any], Array] | None = field(default=None, repr=False, compare=False)
 
+    def __repr__(self) -> str:
+        how = "converged" if self.converged else "not converged"
+        return (
+            f"Transport(cost={float(self.cost):.10g}, distance={float(self.distance):.10g}, "
+            f"bounds=[{self.certificate.lower:.10g}, {self.certificate.upper:.10g}], {how}, "
+            f"plan of {len(self.plan.masses):,} arcs, {self.method}, {self.seconds:.2g} s)"
+        )
+
     def potential(self, x_new: Any) -> Any:
         """The x-side potential at new points, min_j c(x, y_j) − v_j: the dual as a critic.
 

@@ -190,3 +190,11 @@ def test_uniform_means_equal_masses():
 def test_refusals(problem, options, message):
     with pytest.raises(ValueError, match=message):
         dv.transport(problem[0], problem[1], **options)
+
+
+def test_the_record_prints_in_a_line(rng: np.random.Generator) -> None:
+    x = rng.normal(size=(300, 2))
+    shown = repr(dv.transport(x, x + 1.0, p=2))
+    assert shown.startswith("Transport(cost=2, distance=1.414213562, bounds=[")
+    assert "converged, plan of 300 arcs, network simplex" in shown
+    assert "array" not in shown
