@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import sklearn
 import torch
+from scipy.spatial.distance import cdist
 
 from divergences import _neighbor_search as ns
 from divergences._neighbor_search import search, tiles
@@ -118,7 +119,7 @@ def test_balls_keep_their_boundaries(rng: np.random.Generator, library: str, d: 
 # ── tiles ───────────────────────────────────────────────────────────────────────────────────
 # widths 128 and 64, one and three slices of the features, more than one tile
 
-TILED = pytest.mark.parametrize("d", [3, 40, 70, 500])
+TILED = pytest.mark.parametrize("d", [3, 70, 500])
 
 
 def tile_scenes(rng: np.random.Generator, d: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -142,6 +143,10 @@ def tile_scenes(rng: np.random.Generator, d: int) -> dict[str, tuple[np.ndarray,
     }
 
 
+def direct(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return cdist(x, y, "sqeuclidean")
+
+
 def assert_nearest(squared: np.ndarray, columns: np.ndarray | None, k: int) -> None:
     assert columns is not None
     found = squared[np.arange(len(squared))[:, None], columns]
@@ -153,8 +158,8 @@ def assert_nearest(squared: np.ndarray, columns: np.ndarray | None, k: int) -> N
 @pytest.mark.parametrize("k", [1, 6])
 def test_tiles_find_what_brute_force_finds(rng: np.random.Generator, d: int, k: int) -> None:
     for x, y in tile_scenes(rng, d).values():
-        assert_nearest(exact(x, y), search.nearest_by_tiles(x, y, k, exclude_self=False, kth=False), k)
-        squared = exact(y, y)
+        assert_nearest(direct(x, y), search.nearest_by_tiles(x, y, k, exclude_self=False, kth=False), k)
+        squared = direct(y, y)
         np.fill_diagonal(squared, np.inf)
         by_symmetry = search.nearest_by_tiles(y, y, k, exclude_self=True, kth=False)
         assert_nearest(squared, by_symmetry, k)
@@ -173,7 +178,7 @@ def test_tiles_find_what_brute_force_finds(rng: np.random.Generator, d: int, k: 
 def test_tiles_count_what_brute_force_counts(rng: np.random.Generator, d: int, crowded: bool) -> None:
     tolerance = 1e-9
     for name, (x, y) in tile_scenes(rng, d).items():
-        squared = exact(x, y)
+        squared = direct(x, y)
         x_radii = np.quantile(squared, 0.9 if crowded else 0.05, axis=1)
         y_radii = np.quantile(squared, 0.02, axis=0)
         closed, strict = (x_radii[:, None] * (1 + sign * tolerance) for sign in (1, -1))
@@ -195,7 +200,7 @@ def test_the_bound_is_one_and_is_close(rng: np.random.Generator, d: int) -> None
     for x, y in tile_scenes(rng, d).values():
         frame = tiles.common_frame(x, y)
         assert frame is not None
-        squared = exact(x, y) * frame.scale**2
+        squared = direct(x, y) * frame.scale**2
         for single in (True, False):
             one = tiles.side(x, frame._replace(single=single), rows=True, tiles=False)
             other = tiles.side(y, frame._replace(single=single), rows=False, tiles=True)
@@ -228,7 +233,7 @@ def test_a_bound_that_is_too_coarse_is_taken_in_float64(
         del taken[:]
         columns = search.nearest_by_tiles(x, y, 3, exclude_self=True, kth=False)
         assert set(taken) == {True, False}
-        squared = exact(x, y)
+        squared = direct(x, y)
         np.fill_diagonal(squared, np.inf)
         assert_nearest(squared, columns, 3)
 
