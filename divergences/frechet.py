@@ -28,7 +28,12 @@ __all__ = ["frechet"]
 
 @metric(
     laws=(
-        "frechet", "symmetric", "root is a metric", "isometry invariant", "order of rows", "weighted",
+        "frechet",
+        "symmetric",
+        "root is a metric",
+        "isometry invariant",
+        "order of rows",
+        "weighted",
         "needs 2 rows",
     ),
     on="samples",

@@ -258,6 +258,11 @@ def _renyi(xp: Any, p: Array, q: Array, order: float) -> Array:
     both = (p > 0) & (q > 0)
     escaped = xp.any((p > 0) & ~(q > 0), axis=-1)  # mass of P where Q has none
     if order >= 1e300:  # its powers would overflow, and no digit tells it from the limit
+        # a difference of logarithms loses the digits of ratios near 1
+        with np.errstate(over="ignore"):
+            change = xp.where(both, (p - q) / xp.where(both, q, 1.0), 0.0)
+        near = both & (xp.abs(change) < 0.5)
+        log_ratio = xp.where(near, xp.log1p(xp.where(near, change, 0.0)), log_ratio)
         top = xp.max(xp.where(both, log_ratio, -xp.inf), axis=-1)
         return xp.where(escaped, xp.inf, xp.maximum(top, xp.zeros_like(top)))
     # near equality through the α-divergence, whose terms do not cancel; else in log domain,

@@ -440,7 +440,10 @@ def renyi_at_infinity(d: Family, p: Array, q: Array) -> Outcome:
     s = p > 0
     if np.any(q[s] == 0):
         return equal(d.renyi(p, q, alpha=math.inf), math.inf)
-    top = float((np.log(p[s]) - np.log(q[s])).max())
+    with np.errstate(over="ignore"):
+        change = (p[s] - q[s]) / q[s]
+    near = np.abs(change) < 0.5  # a difference of logarithms has no digits there
+    top = float(np.where(near, np.log1p(np.where(near, change, 0.0)), np.log(p[s]) - np.log(q[s])).max())
     return equal(d.renyi(p, q, alpha=math.inf), Measured(top, 2.0**-40 * (1 + abs(top)) * 2.0**-8))
 
 

@@ -515,3 +515,9 @@ def test_counts_are_normalised(left: list[int], right: list[int]) -> None:
         return
     fractions = [float(Fraction(v, sum(left))) for v in left], [float(Fraction(v, sum(right))) for v in right]
     assert pmf.tv(left, right) == pytest.approx(float(pmf.tv(*fractions)), rel=1e-12, abs=1e-15)
+
+
+def test_renyi_of_infinite_order_keeps_the_digits_of_ratios_near_one():
+    tiny = 1e-200
+    p, q = np.array([1.0 - tiny, tiny * (1 + 1e-10)]), np.array([1.0 - tiny, tiny])
+    assert float(pmf.renyi(p, q, alpha=math.inf)) == pytest.approx(1e-10, rel=1e-5)
