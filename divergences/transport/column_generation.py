@@ -24,7 +24,7 @@ from divergences.transport.simplex import Basis, too_late
 
 __all__ = ["solve"]
 
-ARCS = 12  # arcs a node in the first pool
+ARCS = 16  # arcs a node in the first pool
 PRICED = 6  # arcs a node that one pricing adds at most
 GROUP = 4  # points that become one on the next coarser level
 COARSEST = 400  # points a side up to which the dense simplex is as fast
