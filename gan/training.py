@@ -26,7 +26,7 @@ from gan._random import Batches, reseed, seeded
 from gan.model import Frame, Model
 from gan.recipes import Recipe
 
-__all__ = ["TrainingFault", "is_first_process", "train"]
+__all__ = ["TrainingFault", "framed", "is_first_process", "train"]
 
 MEASURED = 1000  # samples on each side of a measurement
 PRECISIONS = ("32-true", "64-true", "bf16-mixed", "bf16-true")
@@ -42,7 +42,7 @@ class TrainingFault(RuntimeError):
 
 def train(
     recipe: Recipe, *, dataset: data.Dataset | None = None, objective: Any = None,
-    generator: nn.Module | None = None, critic: nn.Module | None = None,
+    generator: nn.Module | None = None, critic: nn.Module | None = None, frame: Frame | None = None,
     out: str | os.PathLike[str] | None = None, resume: bool = False, measure: str | None = "energy",
     log_every: int = 100, checkpoint_seconds: float = 30.0, accelerator: str = "auto",
     precision: str = "32-true", compile: bool = False, tensorboard: bool = True,
@@ -51,9 +51,10 @@ def train(
     """Train what ``recipe`` names; the generator, its average, the critic and the log, as a ``Model``.
 
     ``dataset``, ``objective``, ``generator`` and ``critic`` take the place of what the recipe's text names
-    (a run with networks of its own is resumed with the same ones given). ``out`` is a folder for
-    ``checkpoint.pt`` (written every ``checkpoint_seconds``), ``log.jsonl`` and TensorBoard's files;
-    ``resume`` goes on from the checkpoint there, or starts where there is none. Every ``log_every``
+    (a run with networks of its own is resumed with the same ones given). ``frame`` is what ``framed`` gave
+    for this recipe and data: runs that differ in their objective may share an autoencoder. ``out`` is a
+    folder for ``checkpoint.pt`` (written every ``checkpoint_seconds``), ``log.jsonl`` and TensorBoard's
+    files; ``resume`` goes on from the checkpoint there, or starts where there is none. Every ``log_every``
     iterations the log gets a record and losses and gradients are looked at: NaN or a norm above
     ``recipe.gradient_limit`` raises ``TrainingFault`` and leaves ``before-fault.pt``. ``measure`` is a metric
     between averaged samples and held-out data, taken about 20 times. ``compile`` runs the networks through
@@ -68,7 +69,9 @@ def train(
     # of several processes the first one looks: by the time another does, that one may have written
     folder = _folder(out, resume) if fabric.is_global_zero or out is None else Path(out)
     with _threads(recipe.threads), seeded(fabric.device, recipe.seed):
-        run = _Run(recipe, fabric, dataset, objective, generator, critic, compile, progress, folder, resume)
+        run = _Run(
+            recipe, fabric, dataset, objective, generator, critic, frame, compile, progress, folder, resume
+        )
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
         log = Log(folder if fabric.is_global_zero else None, run.history, tensorboard=tensorboard)
@@ -189,15 +192,17 @@ class _Run:
 
     def __init__(
         self, recipe: Recipe, fabric: Any, dataset: data.Dataset | None, objective: Any,
-        generator: nn.Module | None, critic: nn.Module | None, compile: bool, progress: bool | None,
-        folder: Path | None, resume: bool,
+        generator: nn.Module | None, critic: nn.Module | None, frame: Frame | None, compile: bool,
+        progress: bool | None, folder: Path | None, resume: bool,
     ) -> None:  # fmt: skip
         self.recipe, self.fabric = recipe, fabric
         self.device, self.rank = fabric.device, fabric.global_rank
         self.objective = _objective(recipe) if objective is None else objective
         self.dataset = data.load(recipe.data, seed=recipe.seed) if dataset is None else dataset
         state = _resumable(folder, recipe) if resume else None
-        self.frame = self._framed(progress) if state is None else Frame.from_state(state["frame"])
+        if state is not None:
+            frame = Frame.from_state(state["frame"])
+        self.frame = framed(recipe, self.dataset, self.device, progress) if frame is None else frame
         if self.frame.autoencoder is not None:
             self.frame.autoencoder.to(self.device)
         rows = self.frame.inside(self.dataset.train)
@@ -232,15 +237,6 @@ class _Run:
         self._play_critic: Any = torch.compile(self.critic) if compile and self.critic else self.critic
         if state is not None:
             self._take_up(state)
-
-    def _framed(self, progress: bool | None) -> Frame:
-        if self.recipe.space == "data":
-            return Frame.of(self.dataset, self.recipe.scaling)
-        rows = torch.from_numpy(self.dataset.train)
-        code = autoencoder.fit(
-            self.recipe.space, rows, seed=self.recipe.seed, device=self.device, progress=progress
-        )
-        return Frame.of(self.dataset, "none", code)
 
     def _make_critic(self, space: networks.Space, given: nn.Module | None) -> nn.Module | None:
         if not self.objective.needs_critic:
@@ -473,6 +469,18 @@ class _Run:
         )
         self.history = list(state["history"])
         self._before, self._started = state["seconds"], time.monotonic()
+
+
+def framed(recipe: Recipe, dataset: data.Dataset, device: Any = "cpu", progress: bool | None = None) -> Frame:
+    """What lies between the data and the networks: a scaling, or the recipe's autoencoder, fitted here."""
+    if recipe.space == "data":
+        return Frame.of(dataset, recipe.scaling)
+    rows = torch.from_numpy(dataset.train)
+    with _threads(recipe.threads):
+        code = autoencoder.fit(
+            recipe.space, rows, seed=recipe.seed, device=torch.device(device), progress=progress
+        )
+    return Frame.of(dataset, "none", code)
 
 
 # ── small pieces ────────────────────────────────────────────────────────────────────────────

@@ -21,7 +21,7 @@ from torch.nn.functional import softplus
 from gan import _checkpoint, _optimizers, autoencoder, data, model, networks, regularizers
 from gan._random import Batches, mixed, seeded
 from gan.recipes import Recipe
-from gan.training import TrainingFault, train
+from gan.training import TrainingFault, framed, train
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -621,3 +621,18 @@ def test_recipes_that_make_no_sense_are_refused(changes, message):
     with pytest.raises(ValueError) as caught:  # noqa: PT011  the message follows
         run(SMALL.but(**changes))
     assert message in str(caught.value)
+
+
+def test_a_frame_fitted_before_gives_the_same_run():
+    recipe = Recipe(
+        space="autoencoder(3, hidden=(16,), iterations=20)",
+        generator="mlp(8)",
+        critic="mlp(8)",
+        iterations=6,
+        batch=32,
+    )
+    dataset = data.load("digits")
+    frame = framed(recipe, dataset)
+    shared = train(recipe, dataset=dataset, frame=frame, measure=None, accelerator="cpu")
+    alone = train(recipe, dataset=dataset, measure=None, accelerator="cpu")
+    np.testing.assert_array_equal(shared.sample(20, rng=0), alone.sample(20, rng=0))
