@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ def train(
     out: str | os.PathLike[str] | None = None, resume: bool = False, measure: str | None = "energy",
     log_every: int = 100, checkpoint_seconds: float = 30.0, accelerator: str = "auto",
     precision: str = "32-true", compile: bool = False, tensorboard: bool = True,
-    progress: bool | None = None, fabric: Any = None,
+    progress: bool | None = None, fabric: Any = None, watch: Callable[[Model], object] | None = None,
 ) -> Model:  # fmt: skip
     """Train what ``recipe`` names; the generator, its average, the critic and the log, as a ``Model``.
 
@@ -58,7 +58,8 @@ def train(
     iterations the log gets a record and losses and gradients are looked at: NaN or a norm above
     ``recipe.gradient_limit`` raises ``TrainingFault`` and leaves ``before-fault.pt``. ``measure`` is a metric
     between averaged samples and held-out data, taken about 20 times. ``compile`` runs the networks through
-    torch.compile. ``fabric`` is a Fabric of your own in place of ``accelerator`` and ``precision``.
+    torch.compile. ``fabric`` is a Fabric of your own in place of ``accelerator`` and ``precision``. ``watch``
+    is called with the model, as it then is, before the first iteration and at every record.
 
     >>> from gan.recipes import Recipe
     >>> recipe = Recipe(data="ring(n=500)", objective="energy", iterations=3, batch=64)
@@ -76,7 +77,7 @@ def train(
             folder.mkdir(parents=True, exist_ok=True)
         log = Log(folder if fabric.is_global_zero else None, run.history, tensorboard=tensorboard)
         try:
-            _loop(run, log, folder, measure, log_every, checkpoint_seconds, progress)
+            _loop(run, log, folder, measure, log_every, checkpoint_seconds, progress, watch)
         finally:
             log.close()
     return run.model()
@@ -87,7 +88,7 @@ def train(
 
 def _loop(
     run: _Run, log: Log, folder: Path | None, measure: str | None, log_every: int,
-    checkpoint_seconds: float, progress: bool | None,
+    checkpoint_seconds: float, progress: bool | None, watch: Callable[[Model], object] | None,
 ) -> None:  # fmt: skip
     recipe = run.recipe
     update = {"alternating": alternating, "simultaneous": simultaneous, "extragradient": extragradient}
@@ -95,6 +96,8 @@ def _loop(
     good, saved = run.snapshot(), time.monotonic()
     window: list[Tensor] = []  # losses and norms of the iterations since the last look
     measure_every = max(recipe.iterations // 20 // log_every, 1) * log_every
+    if watch:
+        watch(run.model())
     with Bar(recipe.iterations, progress, "training") as bar:
         bar.reach(run.iteration)
         try:
@@ -118,6 +121,8 @@ def _loop(
                 bar.label(_label(record, measure))
                 run.share_buffers()
                 run.history = log.history
+                if watch:
+                    watch(run.model())
                 good = run.snapshot()
                 if folder and (last or time.monotonic() - saved > checkpoint_seconds):
                     run.save(folder / "checkpoint.pt", good)

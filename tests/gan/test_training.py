@@ -636,3 +636,18 @@ def test_a_frame_fitted_before_gives_the_same_run():
     shared = train(recipe, dataset=dataset, frame=frame, measure=None, accelerator="cpu")
     alone = train(recipe, dataset=dataset, measure=None, accelerator="cpu")
     np.testing.assert_array_equal(shared.sample(20, rng=0), alone.sample(20, rng=0))
+
+
+def test_watching_sees_every_record_and_changes_nothing():
+    seen = []
+
+    def watch(model):
+        torch.rand(7)  # reading random numbers in between is allowed
+        seen.append((model.iteration, model.sample(3, rng=0, average=False)))
+
+    watched = train(SMALL, dataset=RING, measure=None, log_every=5, watch=watch, accelerator="cpu")
+    plain = train(SMALL, dataset=RING, measure=None, log_every=5, accelerator="cpu")
+    assert [at for at, _ in seen] == [0, *(line["iteration"] for line in plain.history)]
+    np.testing.assert_array_equal(watched.sample(20, rng=0), plain.sample(20, rng=0))
+    np.testing.assert_array_equal(seen[-1][1], plain.sample(3, rng=0, average=False))
+    assert not np.array_equal(seen[0][1], seen[-1][1])
