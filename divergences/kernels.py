@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from divergences._pairwise import (
     Laplace,
     Rational,
     Stationary,
+    StationaryGrams,
     Steps,
     Wish,
     distance_matrix,
@@ -32,7 +34,7 @@ from divergences._pairwise import (
 )
 from divergences.registry import metric
 
-__all__ = ["cramer", "energy", "kid", "squared_mmd"]
+__all__ = ["PairKernel", "cramer", "distance_quantiles", "energy", "kid", "pair_kernel", "squared_mmd"]
 
 LARGE_TERMS = 1e8  # of a kernel that is of order 1 on centred features of order 1
 LOST_DIGITS = 1e-12  # a value this small a share of its terms is mostly their rounding
@@ -251,10 +253,18 @@ def _proportionate(width: float, pair: Pair) -> float:
 
 def _median_distance(pair: Pair) -> float:
     """Median distance between distinct rows of both samples that carry mass."""
+    return float(distance_quantiles(pair, [0.5])[0])
+
+
+def distance_quantiles(pair: Pair, shares: Sequence[float]) -> np.ndarray:
+    """Quantiles of the distances between distinct rows of both samples, in the pair's coordinates.
+
+    Free of which row belongs to which sample; 1 where all rows coincide.
+    """
     rows, _ = representatives([(pair.x, pair.a), (pair.y, pair.b)], MEDIAN_ROWS)
     distances = distance_matrix(rows, rows, 1.0)[np.triu_indices(len(rows), k=1)]
     distances = distances[distances > 0]
-    return float(np.median(distances)) if len(distances) else 1.0
+    return np.quantile(distances, shares) if len(distances) else np.ones(len(shares))
 
 
 def _functions(kernel: str, bandwidth: Any, pair: Pair) -> list[Stationary]:
@@ -324,3 +334,49 @@ def _off_diagonal(pair: Pair, total: Array, weights: Array, diagonal: Any, name:
 def _assembled(pair: Pair, within_x: Array, within_y: Array, across: Array, unbiased: bool) -> Array:
     value = within_x + within_y - 2.0 * across
     return value if unbiased else pair.xp.maximum(value, pair.xp.zeros_like(value))
+
+
+# ── by pairs ────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class PairKernel:
+    """A measure as factor · scale^degree · (mean k within x + mean k within y − 2 mean k across).
+
+    ``grams`` gives the ``count`` kernels whose mean k is, in blocks; ``raw`` says that it wants the
+    rows in the caller's coordinates; ``unbiased`` leaves i = j out of the means within.
+    """
+
+    grams: Callable[[Array, Array], Sequence[Array]]
+    count: int
+    unbiased: bool
+    raw: bool = False
+    factor: float = 1.0
+    degree: float = 0.0
+
+
+def pair_kernel(name: str, pair: Pair, **options: Any) -> PairKernel | None:
+    """How the measure ``name`` with its options averages over pairs; None for one that does not."""
+    if name in ("energy", "cramer"):
+        factor = -1.0 if name == "energy" else -0.5
+        return PairKernel(StationaryGrams((Distance(),)), 1, unbiased=False, factor=factor, degree=1.0)
+    if name == "kid":
+        return PairKernel(_AsGrams(_polynomial), 1, unbiased=True, raw=True)
+    if name != "squared_mmd":
+        return None
+    kernel = options.get("kernel", "gaussian")
+    unbiased = options.get("estimator", "unbiased") == "unbiased"
+    if kernel in STATIONARY:
+        functions = _functions(str(kernel), options.get("bandwidth", "median"), pair)
+        return PairKernel(StationaryGrams(tuple(functions)), len(functions), unbiased)
+    if kernel == "linear":
+        return PairKernel(_AsGrams(_linear), 1, unbiased, degree=2.0)
+    return PairKernel(_AsGrams(kernel if callable(kernel) else _polynomial), 1, unbiased, raw=True)
+
+
+@dataclass(frozen=True)
+class _AsGrams:
+    kernel: Callable[[Array, Array], Array]
+
+    def __call__(self, rows: Array, columns: Array) -> list[Array]:
+        return [self.kernel(rows, columns)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from numbers import Integral
 from typing import Any
@@ -79,8 +80,10 @@ class Estimate:
 class TestResult:
     """A two-sample test: ``statistic`` and the probability of one as large if P = Q.
 
-    ``null_mean`` and ``null_standard_deviation`` describe the statistic when P = Q.
-    ``float(result)`` is the statistic.
+    ``null_mean`` and ``null_standard_deviation`` describe the statistic when P = Q. ``method`` says
+    how that was found, with how many ``permutations`` and from what ``seed``. A test that combines
+    several statistics has them in ``components``: each with its own ``p_value``, and with the
+    ``adjusted_p_value`` that stands up to there being several. ``float(result)`` is the statistic.
     """
 
     __test__ = False  # the name starts with Test; pytest must not collect it
@@ -92,6 +95,12 @@ class TestResult:
     notes: tuple[str, ...] = ()
     n: int | None = None
     m: int | None = None
+    metric: str | None = None
+    method: str | None = None
+    permutations: int | None = None
+    seed: int | None = None
+    adjusted_p_value: float | None = None
+    components: tuple[TestResult, ...] = ()
 
     def __float__(self) -> float:
         return float(self.statistic)
@@ -105,6 +114,25 @@ class TestResult:
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers, ready for JSON."""
         return dict(_plain(self))
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> TestResult:
+        """The record that ``to_dict`` wrote, through JSON or not."""
+        known = _known(cls, found)
+        known["components"] = tuple(cls.from_dict(each) for each in known.get("components", ()))
+        return cls(**known)
+
+
+def _known(record: Any, found: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a record in what was read, lists as tuples; a key that is none of them is an error."""
+    names = {each.name for each in fields(record)}
+    unknown = sorted(set(found) - names)
+    if unknown:
+        raise ValueError(
+            f"{record.__name__} has no field {unknown[0]!r}; it has {', '.join(sorted(names))}. Was the file "
+            "written by another version?"
+        )
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
 
 
 def _plain(value: Any) -> Any:

@@ -46,9 +46,18 @@ def test_a_test_becomes_plain_numbers():
     result = TestResult(np.float32(0.5), np.float64(0.25), 0, 1, notes=("few",), n=4, m=5)
     assert result.to_dict() == {
         "statistic": 0.5, "p_value": 0.25, "null_mean": 0, "null_standard_deviation": 1,
-        "notes": ["few"], "n": 4, "m": 5,
+        "notes": ["few"], "n": 4, "m": 5, "metric": None, "method": None, "permutations": None,
+        "seed": None, "adjusted_p_value": None, "components": [],
     }  # fmt: skip
     json.dumps(result.to_dict())
+
+
+def test_a_test_comes_back_from_json():
+    part = TestResult(0.5, 0.25, 0.0, 1.0, metric="energy", adjusted_p_value=0.5)
+    result = TestResult(2.0, 0.25, 0.0, 1.0, notes=("few",), n=4, m=5, seed=2, components=(part, part))
+    assert TestResult.from_dict(json.loads(json.dumps(result.to_dict()))) == result
+    with pytest.raises(ValueError, match="has no field 'statistics'"):
+        TestResult.from_dict({"statistics": 1.0})
 
 
 def test_how_they_read():

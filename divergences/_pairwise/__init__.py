@@ -28,8 +28,10 @@ from divergences._pairwise.functions import (
     euclidean,
 )
 from divergences._pairwise.grams import gram_diagonal, gram_sums
+from divergences._pairwise.splits import StationaryGrams, split_sums
 from divergences._pairwise.together import SHARED, Steps, Wish, log_weights, run, run_together, shares
 from divergences._pairwise.visit import LogSums, row_logsumexp, self_sums, visit, weighted_sums
+from divergences._pairwise.workers import spread
 
 __all__ = [
     "DIRECT_DIMENSIONS",
@@ -41,6 +43,7 @@ __all__ = [
     "Power",
     "Rational",
     "Stationary",
+    "StationaryGrams",
     "Steps",
     "Wish",
     "block_rows",
@@ -59,6 +62,8 @@ __all__ = [
     "run_together",
     "self_sums",
     "shares",
+    "split_sums",
+    "spread",
     "squared_distances",
     "visit",
     "weighted_sums",

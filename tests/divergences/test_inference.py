@@ -10,7 +10,7 @@ import torch
 
 import divergences as dv
 from divergences import Parzen, estimate
-from divergences.inference import METHODS
+from divergences.inference.estimation import METHODS
 from divergences.registry import METRICS
 from divergences.wasserstein import projected_costs
 

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from divergences._arrays import detached
-from divergences._inputs import check_positive, check_rng
+from divergences._inputs import check_positive
+from divergences.inference.rows import row_of, seed_of, sizes
 from divergences.parzen import parzen_window
-from divergences.registry import METRICS, Metric, complete, parse
+from divergences.registry import Metric
 from divergences.results import Estimate, Interval
 from divergences.wasserstein import projected_costs
 
@@ -50,36 +51,13 @@ def estimate(
     >>> answer.value in answer.interval, round(5 / 2**0.5, 3) in answer.interval
     (True, True)
     """
-    row = complete(_row(metric).with_options(**options))
-    if row.on != "samples":
-        raise ValueError(f"metric must take samples; {row.name} takes no rows to draw anew. Call it directly")
+    row = row_of(metric, **options)
     confidence = check_positive(confidence, "confidence")
     if confidence >= 1.0:
         raise ValueError(f"confidence must be below 1; got {confidence:g}. 0.95 is the usual one")
-    seed = _seed(rng)
+    seed = seed_of(rng)
     found = METHODS.get(row.interval or "", _value_only)(row, x, y, confidence, rng if seed is None else seed)
     return found if "rng" not in row.keywords else _with_seed(found, seed)
-
-
-def _row(metric: Any) -> Metric:
-    """The row of METRICS that a spec, a row or a metric's function stands for."""
-    if callable(metric) and not isinstance(metric, Metric):
-        name = getattr(metric, "__name__", "")
-        if name in METRICS and METRICS[name].function is metric:
-            return METRICS[name]
-        raise ValueError(
-            f"metric must be a row of METRICS; got the function {name or metric!r}, which is none. "
-            "Enter yours with @divergences.metric(on='samples', meaning='…')"
-        )
-    return parse(metric)
-
-
-def _seed(rng: Any) -> int | None:
-    """The seed that repeats the run: the caller's own or a fresh one; a Generator has none."""
-    generator = check_rng(rng)
-    if rng is None:
-        return int(generator.integers(2**32))
-    return None if rng is generator else int(rng)
 
 
 def _with_seed(found: Estimate, seed: int | None) -> Estimate:
@@ -97,19 +75,19 @@ def _over_projections(row: Metric, x: Any, y: Any, confidence: float, rng: Any) 
     p = float(row.options.get("p", row.keywords["p"].default))
     mean, count = float(np.mean(costs)), len(costs)
     value = unit * mean ** (1.0 / p)
-    sizes = _sizes(x, y)
-    if sizes["d"] == 1 or value == 0.0:
+    counts = sizes(x, y)
+    if counts["d"] == 1 or value == 0.0:
         note = "no error of directions: along every one the value is the same"
-        return Estimate(value, Interval(value, value, confidence), 0.0, notes=(note,), **sizes)
+        return Estimate(value, Interval(value, value, confidence), 0.0, notes=(note,), **counts)
     if count == 1:
         note = "no interval: one direction does not tell how much directions differ. Raise n_projections"
-        return Estimate(value, notes=(note,), **sizes)
+        return Estimate(value, notes=(note,), **counts)
     error = float(np.std(costs, ddof=1)) / math.sqrt(count)
     reach = _student(confidence, count - 1) * error
     ends = [unit * max(0.0, end) ** (1.0 / p) for end in (mean - reach, mean + reach)]
     note = f"± is the error of {count} random directions, not that of drawing x and y"
     slope = value / (p * mean)  # of the root
-    return Estimate(value, Interval(ends[0], ends[1], confidence), slope * error, notes=(note,), **sizes)
+    return Estimate(value, Interval(ends[0], ends[1], confidence), slope * error, notes=(note,), **counts)
 
 
 def _over_test_rows(row: Metric, x: Any, y: Any, confidence: float, rng: Any) -> Estimate:
@@ -135,7 +113,7 @@ def _value_only(row: Metric, x: Any, y: Any, confidence: float, rng: Any) -> Est
         note = f"no interval: {row.name} declares none"
     else:
         note = "no interval: the error of drawing x and y would take resampling, which is not done here"
-    return Estimate(float(detached(value)), notes=(note,), **_sizes(x, y))
+    return Estimate(float(detached(value)), notes=(note,), **sizes(x, y))
 
 
 METHODS: dict[str, Callable[[Metric, Any, Any, float, Any], Estimate]] = {
@@ -149,8 +127,3 @@ def _student(confidence: float, freedom: float) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, 0.5 + confidence / 2.0))
-
-
-def _sizes(x: Any, y: Any) -> dict[str, Any]:
-    shape, other = (tuple(getattr(v, "shape", None) or np.shape(v)) for v in (x, y))
-    return {"n": int(shape[0]), "m": int(other[0]), "d": int(shape[1]) if len(shape) > 1 else 1}
