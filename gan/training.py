@@ -91,8 +91,7 @@ def _loop(
     checkpoint_seconds: float, progress: bool | None, watch: Callable[[Model], object] | None,
 ) -> None:  # fmt: skip
     recipe = run.recipe
-    update = {"alternating": alternating, "simultaneous": simultaneous, "extragradient": extragradient}
-    step = update[recipe.update]
+    step = UPDATES[recipe.update]
     good, saved = run.snapshot(), time.monotonic()
     window: list[Tensor] = []  # losses and norms of the iterations since the last look
     measure_every = max(recipe.iterations // 20 // log_every, 1) * log_every
@@ -187,6 +186,9 @@ def _both_gradients(run: _Run) -> Tensor:
     critic_loss, critic_norm = run.critic_gradient(real, fake)
     generator_loss, generator_norm = run.generator_gradient(real, fake)
     return torch.stack([critic_loss, critic_norm, generator_loss, generator_norm])
+
+
+UPDATES = {"alternating": alternating, "simultaneous": simultaneous, "extragradient": extragradient}
 
 
 # ── what the loop moves ─────────────────────────────────────────────────────────────────────
