@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from divergences.inference.estimation import estimate
+from divergences.inference.two_sample import two_sample_test
 
-__all__ = ["estimate"]
+__all__ = ["estimate", "two_sample_test"]
