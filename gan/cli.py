@@ -1,19 +1,21 @@
-"""The command line: ``gan train``.
+"""The command line: ``gan train``, ``gan evaluate``, ``gan compare``.
 
 Nothing is listed here by hand that a table elsewhere knows: data, objectives, networks and recipes are
 named by text and looked up. What the user can mend is one line on stderr and exit code 2. Commands are
-functions on ``app``; torch is imported on use, so help comes at once.
+functions on ``app``, with their own files in ``commands``; torch is imported on use, so help comes at once.
 """
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+
+from gan import _shell
+from gan.commands.evaluate import evaluate
 
 if TYPE_CHECKING:
     from gan.recipes import Recipe
@@ -37,15 +39,18 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         given = None if arguments is None else list(arguments)
         code = command.main(given, prog_name="gan", standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
-        _complain("interrupted; go on with --resume")
+        _shell.complain("interrupted; go on with --resume")
         code = 130
     except Exception as error:
         # a usage error: its class is click's or typer's own copy, by version; its method has never moved
         if not hasattr(error, "format_message"):
             raise
-        _complain(error.format_message())
+        _shell.complain(error.format_message())
         code = 2
     sys.exit(code if isinstance(code, int) else 0)
+
+
+app.command()(evaluate)
 
 
 @app.callback(invoke_without_command=True)
@@ -93,18 +98,18 @@ def train(
 
     Exit code: 0 if done, 1 if training was stopped by a fault, 2 if something was refused.
     """
-    with _refusals():
+    with _shell.refusals():
         from gan import training
         from gan.report import write
 
         chosen = _resumed(out) if resume else _recipe(data, objective, recipe)
-        changes = _settings(settings or [])
+        changes = _shell.settings(settings or [])
         for name, value in (("iterations", iterations), ("seed", seed)):
             if value is not None:
                 changes[name] = value
         chosen = chosen.but(**changes)
-        dataset = _load(chosen)
-        folder = Path(out) if out else _free(f"gan-{dataset.name}")
+        dataset = _shell.load(chosen)
+        folder = Path(out) if out else _shell.free(f"gan-{dataset.name}")
         bar = False if quiet else None
         try:
             model = training.train(
@@ -113,7 +118,7 @@ def train(
                 measure=None if measure == "none" else measure,
             )  # fmt: skip
         except training.TrainingFault as fault:
-            _complain(str(fault))
+            _shell.complain(str(fault))
             raise typer.Exit(1) from None
         if not training.is_first_process():
             return
@@ -142,61 +147,6 @@ def _resumed(out: str | None) -> Recipe:
     if out is None:
         raise ValueError("--resume needs --out, the folder of the run to go on with")
     return Recipe.from_dict(_checkpoint.load(Path(out) / "checkpoint.pt")["recipe"])
-
-
-def _settings(texts: Sequence[str]) -> dict[str, Any]:
-    """``field=value`` pairs; a value that reads as a number is one."""
-    import ast
-
-    found: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise ValueError(f"--set takes FIELD=VALUE, such as batch=256; got {text!r}")
-        try:
-            number = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            number = value
-        found[name.strip()] = number if isinstance(number, (int, float)) or number is None else value
-    return found
-
-
-def _load(recipe: Recipe) -> Any:
-    from gan import data
-
-    return data.load(recipe.data, seed=recipe.seed)
-
-
-def _free(name: str) -> Path:
-    """A folder that holds no run yet."""
-    candidates = [Path(name), *(Path(f"{name}-{number}") for number in range(2, 10_000))]
-    return next(folder for folder in candidates if not folder.exists())
-
-
-# ── refusals ────────────────────────────────────────────────────────────────────────────────
-
-
-def _complain(text: str) -> None:
-    """One line on stderr, whatever the message looked like."""
-    sys.stderr.write(f"gan: {' '.join(text.split())}\n")
-
-
-@contextlib.contextmanager
-def _refusals() -> Iterator[None]:
-    """What the user can mend becomes one line and exit code 2."""
-    try:
-        yield
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _complain(f"{where}{error.strerror or error}")
-        raise typer.Exit(2) from None
-    except ModuleNotFoundError as error:
-        hint = "; pip install 'divergences[gan]'" if error.name in ("torch", "lightning_fabric") else ""
-        _complain(f"{error}{hint}")
-        raise typer.Exit(2) from None
-    except (ValueError, TypeError) as error:
-        _complain(str(error))
-        raise typer.Exit(2) from None
 
 
 if __name__ == "__main__":

@@ -13,12 +13,12 @@ from divergences._canvas import COLORS, canvas, svg
 from divergences._record import Report
 from divergences.report.files import json_text, write_text
 from gan.data import Dataset
+from gan.evaluation import Evaluation
 from gan.model import Model
 
-__all__ = ["curves", "save_picture", "write"]
+__all__ = ["curves", "save_picture", "write", "write_evaluation"]
 
 KEPT = 10_000  # samples left in the folder
-JUDGED = 2_000  # rows on each side of the measures
 
 
 def write(model: Model, dataset: Dataset, folder: Path, *, progress: bool | None = None) -> Report:
@@ -27,16 +27,12 @@ def write(model: Model, dataset: Dataset, folder: Path, *, progress: bool | None
     ``samples.npy`` (10,000 samples, in the data's units), ``samples``, ``curves`` and ``progress`` as .png
     and .svg, ``recipe.json``, ``report.json`` and ``report.html``.
     """
-    from divergences.evaluate import evaluate
     from divergences.report.html import render
+    from gan.evaluation.judge import measures
 
     samples = model.sample(KEPT, rng=[model.recipe.seed, 1])
     np.save(folder / "samples.npy", samples)
-    held_out = dataset.test[:JUDGED]
-    report = evaluate(
-        held_out, samples[: len(held_out)], validation=dataset.validation[:JUDGED], rng=model.recipe.seed,
-        names=("held-out data", "generated"), image_shape=dataset.image_shape, progress=progress,
-    )  # fmt: skip
+    report = measures(samples, dataset, seed=model.recipe.seed, progress=progress)
     shown = curves(model.history)
     for name, picture in zip(("samples", "curves", "progress"), (_samples(report), *shown), strict=False):
         save_picture(picture, folder / name)
@@ -46,6 +42,13 @@ def write(model: Model, dataset: Dataset, folder: Path, *, progress: bool | None
     page = render([report], title=title, introduction=_told(model), words=_found(model), pictures=shown)
     write_text(folder / "report.html", page)
     return report
+
+
+def write_evaluation(found: Evaluation, model: Model, folder: Path) -> None:
+    """``evaluation.json`` and ``evaluation.html`` in ``folder``: what ``gan.evaluation.evaluate`` found."""
+    write_text(folder / "evaluation.json", json_text(found.to_dict()))
+    page = found.html(introduction=_told(model), words=_found(model), pictures=curves(model.history))
+    write_text(folder / "evaluation.html", page)
 
 
 def curves(history: Sequence[dict[str, Any]]) -> list[plots.Picture]:

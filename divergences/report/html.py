@@ -9,8 +9,9 @@ from divergences import plots
 from divergences._record import Report, Row, best
 from divergences.report import wording
 from divergences.report.style import CSS
+from divergences.report.tables import Table
 
-__all__ = ["notebook", "render"]
+__all__ = ["notebook", "page", "render"]
 
 # Even if a string slipped through unescaped, the page may neither run nor fetch anything.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -22,24 +23,42 @@ def render(
     title: str,
     introduction: str = "",
     words: Sequence[str] = (),
+    tables: Sequence[Table] = (),
     pictures: Sequence[plots.Picture] = (),
 ) -> str:
     """The whole page. Several reports: a comparison of them on top, then a section for each.
 
     ``introduction`` is a paragraph under the title and ``words`` are sentences, one a bullet,
-    that say what was found; both are plain text. ``pictures`` of the caller's come next.
+    that say what was found; both are plain text. ``tables`` and ``pictures`` of the caller's come next.
     """
     if not reports:
         raise ValueError("reports must hold at least one Report; got none")
     alone = len(reports) == 1
     labels = _labels(reports)
     headings = ["Measures"] if alone else labels
+    return page(
+        title, introduction, words, tables, pictures,
+        "" if alone else _comparison(reports, labels), *map(_section, reports, headings),
+        footer=_footer(reports),
+    )  # fmt: skip
+
+
+def page(
+    title: str,
+    introduction: str = "",
+    words: Sequence[str] = (),
+    tables: Sequence[Table] = (),
+    pictures: Sequence[plots.Picture] = (),
+    *sections: str,
+    footer: str,
+) -> str:
+    """A page in the look of the reports; ``sections`` and ``footer`` are HTML, all else is plain text."""
     parts = [
         _paragraph(introduction),
         _bullets(words),
+        *(table.html() for table in tables),
         _gallery(pictures),
-        "" if alone else _comparison(reports, labels),
-        *map(_section, reports, headings),
+        *sections,
     ]
     return f"""<!doctype html>
 <html lang="en">
@@ -56,7 +75,7 @@ def render(
 <main>
 {"".join(parts)}
 </main>
-<footer>{_footer(reports)}</footer>
+<footer>{footer}</footer>
 </body>
 </html>
 """

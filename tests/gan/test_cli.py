@@ -164,6 +164,75 @@ def test_refusals_are_one_line_and_exit_code_2(arguments, message, tmp_path, cap
     assert list(tmp_path.iterdir()) == [], "nothing is left behind"
 
 
+def trained(points, out, **changes):
+    """A folder with a checkpoint, without the page that ``gan train`` writes."""
+    from gan.training import train
+
+    base = recipes.for_data(points).but(iterations=5, batch=16, generator="mlp(8)", critic="mlp(8)")
+    return train(base.but(**changes), out=out, measure=None, accelerator="cpu")
+
+
+def test_evaluate_judges_a_checkpoint_on_held_out_data(points, tmp_path, capsys):
+    out = tmp_path / "out"
+    trained(points, out, seed=3)
+    assert gan("evaluate", out, "--samples", 200, "--seed", 9, "-q") == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    for part in (
+        "energy",
+        "Parzen log-likelihood",
+        "96 training rows",
+        "Nearest training rows",
+        "evaluation.html",
+    ):
+        assert part in shown.out
+    kept = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
+    assert (kept["seed"], kept["samples"], kept["modes"], kept["left_out"]) == (9, 200, None, {})
+    page = (out / "evaluation.html").read_text(encoding="utf-8")
+    assert "Ways through the latent space" in page
+    assert "<script" not in page
+    # held out by the run's own seed, whatever the evaluation's
+    found = model.load(out / "checkpoint.pt")
+    from gan import evaluation
+
+    by_hand = evaluation.evaluate(found, data.load(points, seed=3), samples=200, seed=9, parts=["parzen"])
+    assert kept["parzen"][0]["value"] == by_hand.parzen[0].value
+
+
+def test_evaluate_prints_json_and_tells_what_does_not_apply(points, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    trained(points, "run")
+    where = ["run/checkpoint.pt", "--out", "elsewhere", "--data", points]
+    assert gan("evaluate", *where, "--json", "-p", "modes", "-p", "neighbors", "-q") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == json.loads((tmp_path / "elsewhere" / "evaluation.json").read_text(encoding="utf-8"))
+    assert told["left_out"] == {"modes": "the modes of mine are not known"}
+    assert (told["measures"], told["parzen"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "nowhere: no such checkpoint"),
+        (["."], "checkpoint.pt: no such checkpoint"),
+        (["run", "-p", "parsen"], "unknown part 'parsen'; did you mean 'parzen'?"),
+        (["run", "--data", "lines(n=100)"], "data must have the 1 features"),
+        (["run", "--samples", "0"], "n must be a whole number of samples"),
+        (["run", "--seed", "-1"], "seed must be a whole number"),
+        (["run", "--data", "rong"], "did you mean 'ring'?"),
+    ],
+)
+def test_evaluate_refuses_in_one_line(arguments, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    trained("gaussian(n=100)", "run")
+    before = sorted(tmp_path.rglob("*"))
+    assert gan("evaluate", *arguments, "-q") == 2
+    told = capsys.readouterr().err
+    assert message in told
+    assert told.count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_folder_in_use_is_not_taken(points, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("gan-mine", "gan-mine-2"):

@@ -1,0 +1,77 @@
+"""A table of anything, as fixed-width text and as HTML: what a page holds beside its reports."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+__all__ = ["Table"]
+
+WIDTH = 100  # columns of the notes below a table
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """``rows`` of cells under ``head``; the first cell names its row. ``notes`` are sentences below it.
+
+    ``words`` are the columns, by number, whose cells are read as words; all others hold numbers.
+
+    >>> print(Table("Scores", ("model", "nats"), (("a", "1.5"), ("bc", "10"))).text())
+    Scores
+    model  nats
+    a       1.5
+    bc       10
+    """
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+    words: tuple[int, ...] = (0,)
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.head):
+                raise ValueError(f"each row must have {len(self.head)} cells, as the head has; got {row}")
+
+    def text(self) -> str:
+        """The table in a terminal, whatever its width: a line a row, notes below."""
+        lines = [self.head, *self.rows]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(self.head))]
+        told = [
+            "  ".join(
+                cell.ljust(width) if column in self.words else cell.rjust(width)
+                for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in lines
+        ]
+        return "\n".join([self.title, *told, *(textwrap.fill(note, WIDTH) for note in self.notes)])
+
+    def html(self) -> str:
+        """A section of the page; every cell is escaped."""
+        head = "".join(
+            f'<th scope="col"{self._kind(k)}>{escape(cell)}</th>' for k, cell in enumerate(self.head)
+        )
+        body = "\n".join(self._row(row) for row in self.rows)
+        notes = "".join(f'<p class="soft">{escape(note)}</p>' for note in self.notes)
+        return f"""
+<section>
+<h2>{escape(self.title)}</h2>
+<div class="scroll"><table>
+<thead><tr>{head}</tr></thead>
+<tbody>
+{body}
+</tbody>
+</table></div>
+{notes}
+</section>
+"""
+
+    def _row(self, row: Sequence[str]) -> str:
+        cells = "".join(f"<td{self._kind(k)}>{escape(cell)}</td>" for k, cell in enumerate(row) if k)
+        return f'<tr><th scope="row">{escape(row[0])}</th>{cells}</tr>'
+
+    def _kind(self, column: int) -> str:
+        return "" if column in self.words else ' class="number"'

@@ -1,0 +1,1 @@
+"""The commands of ``gan`` that have a file of their own; ``gan.cli`` puts them together."""
