@@ -16,6 +16,7 @@ import hashlib
 import json
 import statistics
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ import torch
 from rows.common import versions
 
 from gan import data, training
+from gan.data import Dataset
+from gan.evaluation import coverage
 from gan.recipes import RECIPES, Recipe
 
 RESULTS = Path(__file__).parent / "results" / "modes.json"
@@ -31,23 +34,11 @@ SAMPLES = 2_500
 FIELDS = ("modes", "high_quality", "reverse_kl", "spread", "cpu_minutes")
 
 
-def coverage(samples: np.ndarray, modes: data.Modes) -> dict[str, float]:
-    """PacGAN's three numbers, the floor of the third, and the spread within modes."""
-    distances = np.linalg.norm(samples[:, None] - modes.centres[None], axis=2)
-    nearest, count = distances.argmin(1), len(modes.centres)
-    good = distances.min(1) <= modes.radius * modes.sigma
-    histogram = np.bincount(nearest[good], minlength=count)
-    shares = histogram / max(histogram.sum(), 1)
-    there = shares[shares > 0]
-    inside = [samples[good & (nearest == k)] for k in range(count)]
-    variances = [part.var(axis=0, ddof=1).mean() for part in inside if len(part) > 1]
-    return {
-        "modes": int((histogram > 0).sum()),
-        "high_quality": 100 * float(good.mean()),
-        "reverse_kl": float((there * np.log(there * count)).sum()),
-        "reverse_kl_floor": (count - 1) / (2 * len(samples)),
-        "spread": float(np.sqrt(np.mean(variances)) / modes.sigma) if variances else 0.0,
-    }
+def covered(samples: np.ndarray, dataset: Dataset) -> dict[str, Any]:
+    """The numbers of ``gan.evaluation.coverage`` but the histogram."""
+    found = asdict(coverage(samples, dataset.modes))
+    del found["shares"]
+    return found
 
 
 def run(recipe: Recipe) -> dict[str, Any]:
@@ -58,13 +49,13 @@ def run(recipe: Recipe) -> dict[str, Any]:
     minutes = (time.process_time() - start) / 60
     weights = torch.cat([value.flatten() for value in model.generator.state_dict().values()])
     found = {
-        average: coverage(model.sample(SAMPLES, rng=[recipe.seed, 1], average=average), dataset.modes)
+        average: covered(model.sample(SAMPLES, rng=[recipe.seed, 2], average=average), dataset)
         for average in (True, False)
     }
     return {
         **found[True],
         "last_weights": found[False],
-        "true_samples": coverage(dataset.test[:SAMPLES], dataset.modes),
+        "true_samples": covered(dataset.test[:SAMPLES], dataset),
         "cpu_minutes": minutes,
         "weights_sha256": hashlib.sha256(weights.numpy().tobytes()).hexdigest(),
     }

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from gan import _shell
+from gan.commands.compare import compare
 from gan.commands.evaluate import evaluate
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 app.command()(evaluate)
+app.command()(compare)
 
 
 @app.callback(invoke_without_command=True)

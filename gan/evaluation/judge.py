@@ -136,13 +136,16 @@ def evaluate(
     return Evaluation(title, seed, drawn, **found, pictures=tuple(pictures), left_out=tuple(left_out.items()))
 
 
-def measures(samples: np.ndarray, dataset: Dataset, *, seed: int, progress: bool | None = None) -> Report:
+def measures(
+    samples: np.ndarray, dataset: Dataset, *, seed: int, metrics: Sequence[str] | None = None,
+    progress: bool | None = None,
+) -> Report:  # fmt: skip
     """``divergences.evaluate`` between the test part and samples: the numbers every report of a run shows."""
     from divergences.evaluate import evaluate
 
     held_out = dataset.test[:JUDGED]
     return evaluate(
-        held_out, samples[: len(held_out)], validation=dataset.validation[:JUDGED], rng=seed,
+        held_out, samples[: len(held_out)], metrics, validation=dataset.validation[:JUDGED], rng=seed,
         names=("held-out data", "generated"), image_shape=dataset.image_shape, progress=progress,
     )  # fmt: skip
 
