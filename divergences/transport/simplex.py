@@ -1,7 +1,9 @@
 """A primal network simplex over a pool of arcs, that keeps its basis when the pool changes.
 
 The spanning-tree method of Cunningham (*A network simplex method*, 1976), whose leaving rule keeps
-it from cycling; block search for the entering arc.
+it from cycling; block search for the entering arc. The tree is kept as a list of its nodes in preorder,
+in which every subtree is one stretch (Barr, Glover, Klingman, *Enhancements to spanning tree labelling
+procedures for network optimization*, 1979).
 """
 
 # Compiled kernels carry no annotations: numba infers their types.
@@ -18,8 +20,14 @@ from divergences.transport.problem import Problem, arc_costs
 
 __all__ = ["Basis", "too_late"]
 
-BLOCK = 4  # times the root of the pool's size: arcs compared a pivot; pivots cost more than comparing
+BLOCK = 3  # times the root of the pool's size: arcs compared a pivot; pivots cost more than comparing
 PIVOTS = 2000  # between looks at the clock
+
+# rows of ``links``: the parent, how many nodes the subtree has, the next and the previous node in preorder
+# (a ring through the root), the last node of the subtree; and of arcs to the root the sign of their flow
+PARENT, SIZE, NEXT, PREVIOUS, LAST, SIGN = range(6)
+# rows of ``values``: flow and cost of the arc to the parent, potential
+FLOW, COST, POTENTIAL = range(3)
 
 
 def too_late(deadline: float | None) -> bool:
@@ -39,7 +47,7 @@ class Basis:
         """A tree of the arcs given, the first that close no cycle; ``hint`` are potentials (u, v)."""
         self.n, self.total = problem.n, problem.n + problem.m
         self.supply, self.unit = _supply(problem)
-        self.links = np.full((6, self.total + 1), -1, dtype=np.int32)
+        self.links = np.full((6, self.total + 1), -1, dtype=np.int32)  # a row each: walks stay in cache
         self.values = np.zeros((3, self.total + 1))
         costs = arc_costs(problem, rows, columns)
         self.penalty = 2.0 * float(np.abs(costs).max()) or 1.0
@@ -62,8 +70,8 @@ class Basis:
             if position >= 0:
                 fresh = False
                 continue
-            top = self.links[0, :-1] == self.total
-            outside = self.values[0, :-1][top].max(initial=0.0) > 1e-9
+            top = self.links[PARENT, :-1] == self.total
+            outside = self.values[FLOW, :-1][top].max(initial=0.0) > 1e-9
             if fresh and not outside:
                 return True
             # potentials anew from the costs: the penalty and many shifts left rounding in them
@@ -74,15 +82,16 @@ class Basis:
 
     def plan(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         # from the masses anew: what thousands of pivots added and took away left rounding in the flows
-        _flow_from_masses(self.n, np.argsort(-self.links[1, :-1]), self.supply, self.links, self.values)
-        parent, flow = self.links[0, :-1], self.values[0, :-1]
+        _flow_from_masses(self.n, self.supply, self.links, self.values)
+        parent, flow = self.links[PARENT, :-1], self.values[FLOW, :-1]
         node = np.flatnonzero((parent < self.total) & (flow > 0))
         is_row = node < self.n
         rows, columns = np.where(is_row, node, parent[node]), np.where(is_row, parent[node], node)
         return rows, columns - self.n, flow[node] * self.unit
 
     def potentials(self) -> tuple[np.ndarray, np.ndarray]:
-        return self.values[2, : self.n].copy(), self.values[2, self.n : self.total].copy()
+        potential = self.values[POTENTIAL]
+        return potential[: self.n].copy(), potential[self.n : self.total].copy()
 
 
 def _supply(problem: Problem) -> tuple[np.ndarray, float]:
@@ -106,26 +115,6 @@ def _fill(rows, columns, a, b):
         a[i] -= mass[e]
         b[j] -= mass[e]
     return mass
-
-
-@njit(cache=True, nogil=True)
-def _attach(node, parent, links):
-    first = links[2, parent]
-    links[0, node], links[3, node], links[4, node] = parent, first, -1
-    if first >= 0:
-        links[4, first] = node
-    links[2, parent] = node
-
-
-@njit(cache=True, nogil=True)
-def _detach(node, links):
-    right, left = links[3, node], links[4, node]
-    if left >= 0:
-        links[3, left] = right
-    else:
-        links[2, links[0, node]] = right
-    if right >= 0:
-        links[4, right] = left
 
 
 @njit(cache=True, nogil=True)
@@ -168,9 +157,9 @@ def _plant(n, rows, columns, costs, supply, hint, links, values):
     queue = np.empty(total, dtype=np.int64)
     tail = head = 0
     for seed in range(total):
-        if links[0, seed] >= 0:
+        if links[PARENT, seed] >= 0:
             continue
-        links[0, seed] = total
+        links[PARENT, seed] = total
         queue[tail] = seed
         tail += 1
         while head < tail:
@@ -178,65 +167,81 @@ def _plant(n, rows, columns, costs, supply, hint, links, values):
             head += 1
             for e in range(starts[node], starts[node + 1]):
                 other = neighbours[e]
-                if links[0, other] < 0:
-                    links[0, other], values[1, other] = node, weights[e]
+                if links[PARENT, other] < 0:
+                    links[PARENT, other], values[COST, other] = node, weights[e]
                     queue[tail] = other
                     tail += 1
     net = supply.copy()
     for k in range(total - 1, -1, -1):
         node = queue[k]
         flow = net[node] if node < n else -net[node]
-        if links[0, node] < total and flow >= 0.0:
-            values[0, node] = flow
-            net[links[0, node]] += net[node]
+        if links[PARENT, node] < total and flow >= 0.0:
+            values[FLOW, node] = flow
+            net[links[PARENT, node]] += net[node]
         else:
-            links[0, node], values[0, node], values[1, node] = total, abs(flow), hint[node]
-            links[5, node] = 0 if abs(flow) < 1e-11 else (1 if flow > 0 else -1)
-    for node in range(total):
-        _attach(node, links[0, node], links)
+            links[PARENT, node] = total
+            values[FLOW, node], values[COST, node] = abs(flow), hint[node]
+            links[SIGN, node] = 0 if abs(flow) < 1e-11 else (1 if flow > 0 else -1)
+    _in_preorder(queue, links)
+
+
+@njit(cache=True, nogil=True)
+def _in_preorder(queue, links):
+    """Sizes and the preorder of the tree of parents; in the queue parents come before their children."""
+    total = len(queue)
+    links[SIZE] = 1
+    for k in range(total - 1, -1, -1):
+        links[SIZE, links[PARENT, queue[k]]] += links[SIZE, queue[k]]
+    place = np.zeros(total + 1, dtype=np.int64)  # of a node; then where its next child's subtree goes
+    first = np.empty(total + 1, dtype=np.int64)
+    order = np.empty(total + 1, dtype=np.int64)
+    order[0], first[total], place[total] = total, 0, 1
+    for node in queue:
+        parent = links[PARENT, node]
+        first[node] = place[parent]
+        place[parent] += links[SIZE, node]
+        place[node] = first[node] + 1
+        order[first[node]] = node
+    for k in range(total + 1):
+        node, after = order[k], order[(k + 1) % (total + 1)]
+        links[NEXT, node], links[PREVIOUS, after] = after, node
+        links[LAST, node] = order[k + links[SIZE, node] - 1]
 
 
 @njit(cache=True, nogil=True)
 def _refresh(n, penalty, links, values):
-    """Depths and potentials from the tree; at the root a subtree with mass to give or take is dear."""
+    """Potentials from the tree; at the root a subtree with mass to give or take is dear."""
     root = links.shape[1] - 1
-    links[1, root] = 0
-    node = root
-    while True:
-        if links[2, node] >= 0:
-            node = links[2, node]
-        else:
-            while node != root and links[3, node] < 0:
-                node = links[0, node]
-            if node == root:
-                return
-            node = links[3, node]
-        parent = links[0, node]
-        links[1, node] = links[1, parent] + 1
+    node = links[NEXT, root]
+    while node != root:
+        parent = links[PARENT, node]
         if parent == root:
-            values[2, node] = values[1, node] + penalty * links[5, node]
+            values[POTENTIAL, node] = values[COST, node] + penalty * links[SIGN, node]
         else:
-            values[2, node] = values[1, node] - values[2, parent]
+            values[POTENTIAL, node] = values[COST, node] - values[POTENTIAL, parent]
+        node = links[NEXT, node]
 
 
 @njit(cache=True, nogil=True)
-def _flow_from_masses(n, deepest_first, supply, links, values):
+def _flow_from_masses(n, supply, links, values):
     """The flow that the tree and the masses determine; below the root only what is left over."""
     root, net = links.shape[1] - 1, supply.copy()
-    for node in deepest_first:
-        parent = links[0, node]
+    node = links[PREVIOUS, root]
+    while node != root:
+        parent = links[PARENT, node]
         if parent < root:
-            values[0, node] = max(net[node] if node < n else -net[node], 0.0)
+            values[FLOW, node] = max(net[node] if node < n else -net[node], 0.0)
             net[parent] += net[node]
+        node = links[PREVIOUS, node]
 
 
 @njit(cache=True, nogil=True)
 def _room(n, node, from_row, links, flow):
     """How much the arc above ``node`` can lose: inf where it gains."""
-    if links[0, node] == links.shape[1] - 1:
-        if links[5, node] == 0:
+    if links[PARENT, node] == links.shape[1] - 1:
+        if links[SIGN, node] == 0:
             return 0.0
-        loses = (node < n) == (from_row == (links[5, node] > 0))
+        loses = (node < n) == (from_row == (links[SIGN, node] > 0))
     else:
         loses = (node < n) == from_row
     return flow[node] if loses else np.inf
@@ -271,67 +276,119 @@ def _leaving(n, i, j, links, flow):
     p, q = i, j
     delta_p, out_p, delta_q, out_q = np.inf, -1, np.inf, -1
     while p != q:
-        if links[1, p] >= links[1, q]:
+        if links[SIZE, p] <= links[SIZE, q]:  # then p is not above q
             room = _room(n, p, True, links, flow)
             if room < delta_p:
                 delta_p, out_p = room, p
-            p = links[0, p]
+            p = links[PARENT, p]
         else:
             room = _room(n, q, False, links, flow)
             if room <= delta_q:
                 delta_q, out_q = room, q
-            q = links[0, q]
+            q = links[PARENT, q]
     if delta_q <= delta_p:
         return out_q, delta_q, p, False
     return out_p, delta_p, p, True
 
 
 @njit(cache=True, nogil=True)
-def _rehang(n, i, j, out, from_row, cost, delta, shift, links, values):
-    """Put the arc (i, j) into the tree for the one above ``out``, and shift the potentials below it."""
-    inner, parent = (i, j) if from_row else (j, i)
-    node, weight, flow = inner, cost, delta
+def _cut(out, join, links):
+    """Take the subtree of ``out`` from the ring: what is above it forgets it."""
+    before, last, size = links[PREVIOUS, out], links[LAST, out], links[SIZE, out]
+    after = links[NEXT, last]
+    links[NEXT, before], links[PREVIOUS, after] = after, before
+    node = links[PARENT, out]
+    while node >= 0 and links[LAST, node] == last:
+        links[LAST, node] = before
+        node = links[PARENT, node]
+    node = links[PARENT, out]
+    while node != join:
+        links[SIZE, node] -= size
+        node = links[PARENT, node]
+
+
+@njit(cache=True, nogil=True)
+def _turn(inner, out, parent, cost, flow, links, values):
+    """Make ``inner`` the root of the subtree of ``out``, below ``parent`` by a new arc.
+
+    From inner to out every node becomes the child of the one before. What its subtree had beyond the
+    subtree of that one, a stretch before and a stretch after it in the old preorder, follows in the new.
+    """
+    whole = links[SIZE, out]
+    node, tail, follow = inner, -1, -1
+    child_size, child_last, stretch_end = 0, -1, -1  # the old subtree of the node before
     while True:
-        next_node, next_flow, next_weight = links[0, node], values[0, node], values[1, node]
-        _detach(node, links)
-        _attach(node, parent, links)
-        values[0, node], values[1, node] = flow, weight
+        above, before = links[PARENT, node], links[PREVIOUS, node]
+        size, last = links[SIZE, node], links[LAST, node]
+        old_flow, old_cost = values[FLOW, node], values[COST, node]
+        links[PARENT, node], values[FLOW, node], values[COST, node] = parent, flow, cost
+        links[SIZE, node] = whole - child_size
+        if node != inner:
+            links[NEXT, tail], links[PREVIOUS, node] = node, tail
+            tail = stretch_end
+        if last != child_last:
+            if node != inner:
+                links[NEXT, tail], links[PREVIOUS, follow] = follow, tail
+            tail, follow = last, links[NEXT, last]
         if node == out:
             break
-        node, parent, weight, flow = next_node, node, next_weight, next_flow
-    if not from_row:
-        shift = -shift
-    node = inner
-    while True:
-        links[1, node] = links[1, links[0, node]] + 1
-        values[2, node] += shift if node < n else -shift
-        if links[2, node] >= 0:
-            node = links[2, node]
-            continue
-        while node != inner and links[3, node] < 0:
-            node = links[0, node]
-        if node == inner:
-            break
-        node = links[3, node]
+        child_size, child_last, stretch_end = size, last, before
+        parent, flow, cost = node, old_flow, old_cost
+        node = above
+    while node != inner:
+        links[LAST, node] = tail
+        node = links[PARENT, node]
+    links[LAST, inner] = tail
+
+
+@njit(cache=True, nogil=True)
+def _hang(inner, parent, join, links):
+    """Put the subtree of ``inner`` into the ring, right behind its parent."""
+    tail, size, after = links[LAST, inner], links[SIZE, inner], links[NEXT, parent]
+    links[NEXT, parent], links[PREVIOUS, inner] = inner, parent
+    links[NEXT, tail], links[PREVIOUS, after] = after, tail
+    node = parent
+    while node >= 0 and links[LAST, node] == parent:
+        links[LAST, node] = tail
+        node = links[PARENT, node]
+    node = parent
+    while node != join:
+        links[SIZE, node] += size
+        node = links[PARENT, node]
+
+
+@njit(cache=True, nogil=True)
+def _shift(n, inner, shift, links, values):
+    """Potentials of rows below ``inner`` up by ``shift``, of columns down; or the others the other way."""
+    start, end = inner, links[NEXT, links[LAST, inner]]
+    if 2 * links[SIZE, inner] > links.shape[1]:
+        start, end, shift = end, start, -shift
+    while start != end:
+        values[POTENTIAL, start] += shift if start < n else -shift
+        start = links[NEXT, start]
 
 
 @njit(cache=True, nogil=True)
 def _pivot(n, rows, columns, costs, links, values, position, block, noise, limit):
     """At most ``limit`` pivots of the primal network simplex; the next position, −1 at the optimum."""
-    flow, potential, root = values[0], values[2], links.shape[1] - 1
+    flow, potential, root = values[FLOW], values[POTENTIAL], links.shape[1] - 1
     for _ in range(limit):
         arc, position = _entering(rows, columns, costs, potential, position, block, noise)
         if arc < 0:
             return -1
         i, j = rows[arc], columns[arc]
-        shift = costs[arc] - potential[i] - potential[j]
+        reduced = costs[arc] - potential[i] - potential[j]
         out, delta, join, from_row = _leaving(n, i, j, links, flow)
         if delta > 0:
             for start, sign in ((i, -delta), (j, delta)):
                 node = start
                 while node != join:
-                    turned = links[0, node] == root and links[5, node] < 0
+                    turned = links[PARENT, node] == root and links[SIGN, node] < 0
                     flow[node] += sign if (node < n) != turned else -sign
-                    node = links[0, node]
-        _rehang(n, i, j, out, from_row, costs[arc], delta, shift, links, values)
+                    node = links[PARENT, node]
+        inner, parent = (i, j) if from_row else (j, i)
+        _cut(out, join, links)
+        _turn(inner, out, parent, costs[arc], delta, links, values)
+        _hang(inner, parent, join, links)
+        _shift(n, inner, reduced if from_row else -reduced, links, values)
     return position
