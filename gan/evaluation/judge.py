@@ -12,6 +12,7 @@ from divergences._progress import Bar
 from divergences._record import Report
 from divergences.plots import Picture
 from divergences.report.tables import Table
+from gan._spec import did_you_mean
 from gan.data import Dataset
 from gan.evaluation import likelihood, tables
 from gan.evaluation.latent import interpolate
@@ -98,10 +99,12 @@ class Evaluation:
 
 
 def evaluate(
-    model: Model, dataset: Dataset, *, samples: int = SAMPLES, seed: int = 0,
+    model: Model, dataset: Dataset, *, samples: int | np.ndarray = SAMPLES, seed: int = 0,
     parts: Sequence[str] | None = None, progress: bool | None = None,
 ) -> Evaluation:  # fmt: skip
     """Judge ``model`` on the test part of ``dataset``, with ``samples`` samples from noise it never saw.
+
+    ``samples`` may be an array (n, d) of samples that were drawn from it already.
 
     ``parts``: of ``PARTS``; None takes all that apply. "measures" is ``divergences.evaluate`` on 2,000 rows,
     "parzen" the protocol of Goodfellow et al. 2014 with control rows, "modes" PacGAN's numbers on 2,500
@@ -113,7 +116,7 @@ def evaluate(
     check(model, dataset)
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ValueError(f"seed must be a whole number, at least 0; got {seed!r}")
-    drawn = model.sample(samples, rng=[seed, STREAM])
+    drawn = model.sample(samples, rng=[seed, STREAM]) if isinstance(samples, int) else samples
     if not np.isfinite(drawn).all():
         raise ValueError("the generator makes NaN or infinite samples; train it again with lower rates")
     found: dict[str, Any] = {}
@@ -164,8 +167,6 @@ def check(model: Model, dataset: Dataset) -> None:
 
 def _applying(parts: Sequence[str] | None, dataset: Dataset) -> tuple[list[str], dict[str, str]]:
     """The parts that make sense, and why those asked for by name do not."""
-    from gan._spec import did_you_mean
-
     for part in parts or ():
         if part not in PARTS:
             raise ValueError(
