@@ -1,6 +1,6 @@
 """Parzen log-likelihood on MNIST by Goodfellow's protocol: generators in the code space of an autoencoder.
 
-    python benchmarks/mnist_parzen.py PATH --recipes mnist mnist-transport --seeds 100 101 102 103 104
+    python benchmarks/mnist_parzen.py PATH --recipes mnist mnist-sliced --seeds 100 101 102 103 104
 
 PATH is the folder of the four idx files. Each seed fits its autoencoder once and trains every recipe in it;
 the autoencoder's CPU seconds are counted for each. 10,000 fresh samples of the averaged generator are

@@ -129,10 +129,14 @@ _DIGITS = Recipe(
     critic_optimizer=_ADAM, schedule="cosine(final=0.05)", regularizer="r1r2(1.0, final=0.1, every=4)",
 )  # fmt: skip
 
-# The code space of an autoencoder, where small networks are enough: three minutes on one core.
+# The code space of an autoencoder, where small networks are enough: four minutes on one core. Fourier
+# features in critic and generator are worth 5 to 10 nats of Parzen likelihood at equal iterations
+# (MNIST's validation images), a critic of twice the width hardly anything.
 _CODES = Recipe(
-    space="autoencoder(8)", generator="mlp(256, 256, 256)", critic="mlp(256, 256)", latent=16,
-    batch=512, iterations=4000, critic_steps=1, regularizer="r1r2(1.0, final=0.01, every=4)",
+    space="autoencoder(8, iterations=5000)", latent=16,
+    generator="fourier(256, 256, directions=64, low=0.2, high=2.0)",
+    critic="fourier(256, 256, directions=128, low=0.2, high=3.0)",
+    batch=512, iterations=4500, critic_steps=1, regularizer="r1r2(0.3, final=0.003, every=4)",
     generator_optimizer="adam(lr=5e-3, beta1=0.5, beta2=0.9)",
     critic_optimizer="adam(lr=5e-3, beta1=0.5, beta2=0.9)", schedule="cosine(final=0.01)",
 )  # fmt: skip
@@ -152,6 +156,14 @@ RECIPES: dict[str, Recipe] = {
     "grid": _MODES.but(data="grid", iterations=13_000),
     "points": _MODES.but(data="swiss-roll", iterations=4700),
     "mnist": _CODES.but(data="mnist"),
+    # no critic: large batches on 64 lines at a time
+    "mnist-sliced": _CODES.but(
+        data="mnist",
+        objective="sliced_wasserstein(n_projections=64)",
+        regularizer="none",
+        batch=4096,
+        iterations=1200,
+    ),
     "fashion": _CODES.but(data="fashion"),
     "goodfellow": _GOODFELLOW,
     "images": _DIGITS.but(
