@@ -17,7 +17,7 @@ __all__ = ["critic_steps", "momentum", "optimizer", "rate"]
 
 def _adam(lr: float = 1e-3, beta1: float = 0.5, beta2: float = 0.9, *, parameters: list[Tensor]) -> Optimizer:
     # one kernel for all weights: at small networks the optimiser is a large share of a step
-    return torch.optim.Adam(parameters, lr=lr, betas=(beta1, beta2), fused=True)
+    return torch.optim.Adam(parameters, lr=lr, betas=(float(beta1), float(beta2)), fused=True)
 
 
 def _rmsprop(lr: float = 5e-5, alpha: float = 0.99, *, parameters: list[Tensor]) -> Optimizer:

@@ -16,6 +16,7 @@ import typer
 
 from gan import _shell
 from gan.commands.compare import compare
+from gan.commands.diagnose import diagnose
 from gan.commands.evaluate import evaluate
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 app.command()(evaluate)
 app.command()(compare)
+app.command()(diagnose)
 
 
 @app.callback(invoke_without_command=True)
