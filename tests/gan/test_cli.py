@@ -258,3 +258,21 @@ def test_help_and_import_need_no_torch():
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
     assert "pip install 'divergences[gan]'" in done.stderr
+
+
+def test_the_commands_in_the_readme_have_their_options():
+    import shlex
+
+    import typer
+
+    group = typer.main.get_command(cli.app)
+    lines = [
+        line
+        for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("gan ")
+    ]
+    told = [shlex.split(line, comments=True)[1:] for line in lines]
+    assert {words[0] for words in told} == set(group.commands)
+    for name, *words in told:
+        known = {option for parameter in group.commands[name].params for option in parameter.opts}
+        assert {word for word in words if word.startswith("-")} <= known
