@@ -40,6 +40,7 @@ __all__ = ["frechet"]
     meaning="difference in mean and covariance: the squared W2 between fitted Gaussians (FID on features)",
     degree=2,
     cost="n",
+    interval="jackknife",
     reference="Heusel et al. 2017, eq. 6; Dowson & Landau 1982",
 )
 def frechet(x: Any, y: Any, *, x_weights: Any = None, y_weights: Any = None) -> Any:

@@ -46,7 +46,7 @@ MEDIAN_ROWS = 2000  # the median bandwidth reads at most this many rows of the p
 
 @metric(
     laws=("energy", "symmetric"),
-    on="samples", degree=1, cost="n*m",
+    on="samples", degree=1, cost="n*m", interval="u-statistic",
     meaning="how much farther apart points of different sets are than points of the same set; "
     "0 only if P = Q",
     reference="Székely & Rizzo 2013",
@@ -72,7 +72,7 @@ def energy(x: Any, y: Any, *, x_weights: Any = None, y_weights: Any = None) -> A
 
 @metric(
     laws=("cramer", "symmetric"),
-    on="samples", degree=1, cost="n*m",
+    on="samples", degree=1, cost="n*m", interval="u-statistic",
     meaning="half the energy distance; in 1-D the area between the squared CDF gap",
     reference="Bellemare et al. 2017; Székely 2003",
 )  # fmt: skip
@@ -151,7 +151,7 @@ KERNELS = (*STATIONARY, "polynomial", "linear")
         "polynomial kernel if kernel == 'linear' or kernel == 'polynomial'",
         "chosen from the data if bandwidth == 'median' and kernel != 'linear' and kernel != 'polynomial'",
     ),
-    on="samples", degree=None, cost="n*m",
+    on="samples", degree=None, cost="n*m", interval="u-statistic",
     meaning="squared distance between the mean embeddings of the two sets; near 0, possibly below, if P = Q",
     reference="Gretton et al. 2012",
 )  # fmt: skip
@@ -204,7 +204,7 @@ def squared_mmd(
 
 @metric(
     laws=("kid", "symmetric", "order of rows", "rotation invariant", "weighted", "needs 2 rows"),
-    on="samples", degree=None, cost="n*m",
+    on="samples", degree=None, cost="n*m", interval="u-statistic",
     meaning="the cubic-kernel MMD² of GAN papers, on features; unbiased, so comparable across sample sizes",
     reference="Bińkowski et al. 2018",
 )  # fmt: skip

@@ -31,6 +31,7 @@ class Metric:
     ``on`` is what it takes: samples, probability vectors, or (mean, covariance) pairs.
     ``degree``: scaling both samples by c multiplies the value by c**degree; None where no
     such law holds. ``better``: "lower", "higher", or "none" where neither is better in itself.
+    ``interval`` names the method by which ``estimate`` tells its error, None where there is none.
     ``options`` are bound by ``parse`` or ``with_options``. Calling the row calls the function.
     """
 
@@ -42,7 +43,7 @@ class Metric:
     degree: float | None = 1
     differentiable: bool = True
     better: str = "lower"
-    interval: str | None = "bootstrap"
+    interval: str | None = None
     cost: str = "n*m"
     reference: str = ""
     options: dict[str, Any] = field(default_factory=dict, hash=False)
@@ -94,7 +95,7 @@ def metric(
     degree: float | None = 1,
     differentiable: bool = True,
     better: str = "lower",
-    interval: str | None = "bootstrap",
+    interval: str | None = None,
     cost: str = "n*m",
     reference: str = "",
 ) -> Callable[[F], F]:

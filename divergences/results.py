@@ -45,7 +45,10 @@ class Certificate:
 class Estimate:
     """A value with what is known about it. ``float(estimate)`` is the value.
 
-    Fields that do not apply are ``None``; ``notes`` are sentences for a person to read.
+    ``null_floor`` is what the same measure gives between two halves of the reference; ``bias`` how much
+    too large the value is on average, and ``extrapolated`` the value with it taken off; ``method`` how
+    the interval was found. Fields that do not apply are ``None``; ``notes`` are sentences for a person
+    to read.
     """
 
     value: float
@@ -58,6 +61,11 @@ class Estimate:
     m: int | None = None
     d: int | None = None
     seed: int | None = None
+    bias: float | None = None
+    extrapolated: float | None = None
+    method: str | None = None
+    metric: str | None = None
+    convention: str | None = None
 
     def __float__(self) -> float:
         return float(self.value)
@@ -69,11 +77,31 @@ class Estimate:
         if self.interval is not None:
             level = round(100 * self.interval.confidence, 4)
             text += f" [{self.interval.lower:.6g}, {self.interval.upper:.6g}] ({level:g} %)"
+        if self.bias and self.extrapolated is not None:
+            text += f"; without bias {self.extrapolated:.6g}"
+        if self.null_floor is not None:
+            text += f"; floor {self.null_floor:.4g}"
         return text
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers, ready for JSON."""
         return dict(_plain(self))
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Estimate:
+        """The record that ``to_dict`` wrote, through JSON or not.
+
+        >>> first = Estimate(0.5, Interval(0.25, 0.75), notes=("biased",))
+        >>> Estimate.from_dict(first.to_dict()) == first
+        True
+        """
+        known = _known(cls, found)
+        if known.get("interval") is not None:
+            known["interval"] = Interval(**known["interval"])
+        if known.get("certificate") is not None:
+            bounds = known["certificate"]
+            known["certificate"] = Certificate(bounds["lower"], bounds["upper"])
+        return cls(**known)
 
 
 @dataclass(frozen=True, slots=True)

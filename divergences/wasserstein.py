@@ -37,7 +37,7 @@ CERTIFIED = 1e-6  # one above this is reported
 
 @metric(
     laws=("wasserstein", "metric", "isometry invariant", "ipm if p == 1", "p-th root"),
-    on="samples", degree=1, cost="n^3",
+    on="samples", degree=1, cost="n^3", interval="jackknife",
     meaning="the least average distance mass must travel to turn one set into the other",
     reference="Villani 2009; Peyré & Cuturi 2019",
 )  # fmt: skip

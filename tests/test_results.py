@@ -31,7 +31,13 @@ def test_an_estimate_becomes_plain_numbers_with_the_gap_of_its_certificate():
         "m": None,
         "d": None,
         "seed": 2**70,
+        "bias": None,
+        "extrapolated": None,
+        "method": None,
+        "metric": None,
+        "convention": None,
     }
+    assert Estimate.from_dict(json.loads(json.dumps(estimate.to_dict()))) == estimate
     assert json.loads(json.dumps(estimate.to_dict())) == estimate.to_dict()
     assert type(estimate.to_dict()["value"]) is float
     assert type(estimate.to_dict()["n"]) is int
@@ -63,6 +69,8 @@ def test_a_test_comes_back_from_json():
 def test_how_they_read():
     assert str(Estimate(1.5, Interval(1, 2), 0.25)) == "1.5 ± 0.25 [1, 2] (95 %)"
     assert str(Estimate(1.5)) == "1.5"
+    floored = Estimate(1.5, null_floor=0.25, bias=0.125, extrapolated=1.375)
+    assert str(floored) == "1.5; without bias 1.375; floor 0.25"
     assert str(TestResult(0.7, 0.04, 0.5, 0.1)) == "0.7 (p = 0.04; null 0.5 ± 0.1)"
     assert (float(Estimate(1.5)), float(TestResult(0.7, 0.04, 0.5, 0.1))) == (1.5, 0.7)
     assert (1.0 in Interval(1, 2), 2.5 in Interval(1, 2)) == (True, False)

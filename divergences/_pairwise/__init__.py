@@ -28,6 +28,7 @@ from divergences._pairwise.functions import (
     euclidean,
 )
 from divergences._pairwise.grams import gram_diagonal, gram_sums
+from divergences._pairwise.row_sums import RowSums, row_sums
 from divergences._pairwise.splits import StationaryGrams, split_sums
 from divergences._pairwise.together import SHARED, Steps, Wish, log_weights, run, run_together, shares
 from divergences._pairwise.visit import LogSums, row_logsumexp, self_sums, visit, weighted_sums
@@ -42,6 +43,7 @@ __all__ = [
     "LogSums",
     "Power",
     "Rational",
+    "RowSums",
     "Stationary",
     "StationaryGrams",
     "Steps",
@@ -57,6 +59,7 @@ __all__ = [
     "representatives",
     "row_logsumexp",
     "row_slices",
+    "row_sums",
     "rows_at",
     "run",
     "run_together",

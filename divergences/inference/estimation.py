@@ -1,26 +1,37 @@
-"""How sure is a value? ``estimate`` returns it as a record with its error, where the metric has one.
+"""How sure is a value? ``estimate`` returns it as a record with its error, its bias and its floor.
 
-A row of METRICS names in ``interval`` the method that tells its error; METHODS holds them by that name.
-A method takes the row, both samples, the confidence and the rng, and returns an Estimate.
+A row of METRICS names in ``interval`` the method that tells its error; METHODS holds them by that name,
+WHY_NOT the reasons of those that have none. A method takes the row, both samples, the confidence and
+the rng, and returns an Estimate.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from divergences._arrays import detached
-from divergences._inputs import check_positive
+from divergences._arrays import detached, to_numpy
+from divergences._inputs import check_integer, check_pair, check_positive
+from divergences.inference.floor import null_values
+from divergences.inference.intervals import normal_quantile, squared_length_interval, student_quantile
+from divergences.inference.jackknife import jackknife
 from divergences.inference.rows import row_of, seed_of, sizes
+from divergences.inference.ustatistic import pair_mean
+from divergences.kernels import pair_kernel
 from divergences.parzen import parzen_window
 from divergences.registry import Metric
 from divergences.results import Estimate, Interval
 from divergences.wasserstein import projected_costs
 
 __all__ = ["estimate"]
+
+FLOOR_ROWS = 8  # of the reference, to be parted in halves
+FEW_ROWS_SHARE = 0.2  # of the variance, in one group of fifty: heavy tails
+HALVINGS = 20  # that the second-order variance of a smooth metric is read from
 
 
 def estimate(
@@ -29,15 +40,21 @@ def estimate(
     y: Any,
     *,
     confidence: float = 0.95,
+    halvings: int = 5,
     rng: Any = None,
     **options: Any,
 ) -> Estimate:
-    """A metric's value with its standard error and a confidence interval, where the metric has them.
+    """A metric's value with standard error, confidence interval, null floor and bias, where it has them.
 
     ``metric`` is a row of METRICS by name or spec ("sliced_wasserstein(p=1)"), the row, or its
     function; ``x``, ``y`` and ``options`` (weights too) are what it takes. ``rng`` (seed, Generator or
-    None) goes to the metrics that draw. What the error is of, the ``notes`` say:
+    None) is for what is drawn. What the interval is of, ``method`` and ``notes`` say:
 
+    - ``energy``, ``cramer``, ``squared_mmd``, ``kid``: of the true value. Both orders of the variance of
+      the U-statistic (Hoeffding 1948), inverted as Wilson's interval is, so that it holds where P and Q
+      are near and where they are not. A median bandwidth is taken as given.
+    - ``frechet`` and, in one dimension, ``wasserstein``: of the true value, by deleting groups of rows
+      (Shao & Tu 1995, ch. 2), with the bias taken off.
     - ``sliced_wasserstein``: of its random directions. Student's interval for the mean of W_p^p over
       them, its root taken; the standard error is that of the root to first order (the delta method:
       van der Vaart 1998, ch. 3). The samples are taken as they are.
@@ -45,28 +62,118 @@ def estimate(
       2014); a normal interval.
     - every other metric: value only, ``interval`` None, with the reason.
 
+    ``null_floor``: the mean of the metric between two random halves of ``x`` (n/2 rows each), over
+    ``halvings`` of them; 0 leaves it out. A value near it says nothing. ``bias`` and ``extrapolated``,
+    where known: what finite samples add on average, and the value without it.
+
     A metric of several values is refused, as are ``pmf`` and ``gaussian`` rows, which take no samples.
 
     >>> answer = estimate("sliced_wasserstein", [[0.0, 0.0]], [[3.0, 4.0]], rng=0)
     >>> answer.value in answer.interval, round(5 / 2**0.5, 3) in answer.interval
     (True, True)
+    >>> print(estimate("energy", [0.0, 1.0, 2.0, 4.0], [5.0, 6.0, 8.0, 9.0], halvings=0))
+    7.125 ± 2.9 [2.31467, 14.631] (95 %); without bias 6
     """
     row = row_of(metric, **options)
     confidence = check_positive(confidence, "confidence")
     if confidence >= 1.0:
         raise ValueError(f"confidence must be below 1; got {confidence:g}. 0.95 is the usual one")
+    halvings = check_integer(halvings, "halvings", minimum=0)
     seed = seed_of(rng)
-    found = METHODS.get(row.interval or "", _value_only)(row, x, y, confidence, rng if seed is None else seed)
-    return found if "rng" not in row.keywords else _with_seed(found, seed)
+    draws = rng if seed is None else seed
+    found = METHODS.get(row.interval or "", _value_only)(row, x, y, confidence, draws)
+    found = replace(found, metric=row.spec, convention=row.convention, seed=seed)
+    return _floored(found, row, x, halvings, np.random.default_rng(draws)) if halvings else found
 
 
-def _with_seed(found: Estimate, seed: int | None) -> Estimate:
-    from dataclasses import replace
-
-    return replace(found, seed=seed)
+def _floored(found: Estimate, row: Metric, x: Any, halvings: int, rng: np.random.Generator) -> Estimate:
+    """With what the metric gives between two halves of x."""
+    rows = found.n or 0
+    if rows < FLOOR_ROWS:
+        note = f"no floor: {rows} rows of x are too few to part in halves"
+        return replace(found, notes=(*found.notes, note))
+    try:
+        values = null_values(row, x, halvings, rng)
+    except ValueError as error:
+        note = f"no floor: half of x will not do. {error}"
+        return replace(found, notes=(*found.notes, note))
+    floor = float(values.mean())
+    note = f"floor: {halvings} random halvings of x, {rows // 2} rows against {rows // 2}"
+    if halvings > 1 and np.isfinite(values).all():
+        note += f", ± {values.std(ddof=1):.2g} from one to the next"
+    return replace(found, null_floor=floor, notes=(*found.notes, note))
 
 
 # ── methods ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _over_pairs(row: Metric, x: Any, y: Any, confidence: float, rng: Any) -> Estimate:
+    """Averages over pairs: the variance of a U-statistic."""
+    refusal = _not_plain(row, x, y)
+    value = float(detached(row(x, y)))
+    counts = sizes(x, y)
+    if refusal:
+        return Estimate(value, notes=(f"no interval: {refusal}",), **counts)
+    pair = check_pair(detached(x), detached(y)).loaded()
+    pair = replace(pair, x=to_numpy(pair.x), y=to_numpy(pair.y), origin=to_numpy(pair.origin))
+    kernel = pair_kernel(row.name, pair, **row.options)
+    if kernel is None:
+        raise ValueError(f"{row.name} is no average over pairs, so its interval cannot be 'u-statistic'")
+    found = pair_mean(kernel, pair)
+    notes = []
+    if row.name == "squared_mmd" and row.options.get("bandwidth", "median") == "median" and not kernel.raw:
+        notes.append("the interval is for the kernel at this bandwidth, taken as given")
+    if found.second > found.first:
+        notes.append(
+            "P and Q are as near as samples of this size can tell: two_sample_test asks whether at all"
+        )
+    return Estimate(
+        value, found.interval(confidence), found.standard_error, notes=tuple(notes), method="U-statistic",
+        bias=0.0 if kernel.unbiased else found.biased - found.unbiased, extrapolated=found.unbiased, **counts,
+    )  # fmt: skip
+
+
+def _not_plain(row: Metric, x: Any, y: Any) -> str | None:
+    """Why these samples have no error by theory, or None."""
+    counts = sizes(x, y)
+    if any(row.options.get(name) is not None for name in ("x_weights", "y_weights")):
+        return "there is no theory here for rows of unequal weight. Resample by weight first"
+    if min(counts["n"], counts["m"]) < 4:
+        return "it takes four rows a side to tell how much rows differ"
+    return None
+
+
+def _by_groups(row: Metric, x: Any, y: Any, confidence: float, rng: Any) -> Estimate:
+    """Smooth functions of the two distributions: the jackknife."""
+    counts = sizes(x, y)
+    if row.name == "wasserstein" and counts["d"] > 1:
+        return _value_only(row, x, y, confidence, rng)
+    refusal = _not_plain(row, x, y)
+    if refusal:
+        return Estimate(float(detached(row(x, y))), notes=(f"no interval: {refusal}",), **counts)
+    draws = np.random.default_rng(rng)
+    plain = [np.asarray(to_numpy(detached(side)), dtype=np.float64) for side in (x, y)]
+    found = jackknife(row, plain[0], plain[1], draws)
+    without, error = found.value - found.bias, math.sqrt(found.variance)
+    if row.name == "frechet":  # a squared length
+        nulls = null_values(row, plain[0], HALVINGS, draws)
+        half = counts["n"] // 2
+        second = float(nulls.var(ddof=1)) * ((1 / counts["n"] + 1 / counts["m"]) / (2 / half)) ** 2
+        first = found.variance - 2.0 * second
+        interval = squared_length_interval(without, found.bias, first, second, confidence)
+    else:
+        reach = student_quantile(confidence, found.freedom) * error
+        interval = Interval(max(without - reach, 0.0), max(without + reach, 0.0), confidence)
+    notes: tuple[str, ...] = ()
+    if found.largest_share > FEW_ROWS_SHARE:
+        share = round(100 * found.largest_share)
+        notes = (
+            f"a few rows make up {share} % of the variance: tails so heavy that the interval is too short",
+        )
+    return Estimate(
+        found.value, interval, error, method="jackknife", bias=found.bias, extrapolated=without, notes=notes,
+        **counts,
+    )  # fmt: skip
 
 
 def _over_projections(row: Metric, x: Any, y: Any, confidence: float, rng: Any) -> Estimate:
@@ -83,7 +190,7 @@ def _over_projections(row: Metric, x: Any, y: Any, confidence: float, rng: Any) 
         note = "no interval: one direction does not tell how much directions differ. Raise n_projections"
         return Estimate(value, notes=(note,), **counts)
     error = float(np.std(costs, ddof=1)) / math.sqrt(count)
-    reach = _student(confidence, count - 1) * error
+    reach = student_quantile(confidence, count - 1) * error
     ends = [unit * max(0.0, end) ** (1.0 / p) for end in (mean - reach, mean + reach)]
     note = f"± is the error of {count} random directions, not that of drawing x and y"
     slope = value / (p * mean)  # of the root
@@ -98,7 +205,7 @@ def _over_test_rows(row: Metric, x: Any, y: Any, confidence: float, rng: Any) ->
     if error is None or not math.isfinite(error):
         note = "no interval: one row with weight does not tell how much rows differ"
         return Estimate(found.value, notes=(note,), n=found.n, m=found.m, d=found.d)
-    reach = _student(confidence, math.inf) * error
+    reach = normal_quantile(confidence) * error
     interval = Interval(found.value - reach, found.value + reach, confidence)
     return Estimate(found.value, interval, error, notes=found.notes, n=found.n, m=found.m, d=found.d)
 
@@ -109,21 +216,31 @@ def _value_only(row: Metric, x: Any, y: Any, confidence: float, rng: Any) -> Est
     value = row(x, y, **options)
     if isinstance(value, Sequence):
         raise ValueError(f"metric must have one value; {row.name} has {len(value)}. evaluate lists them all")
-    if row.interval is None:
-        note = f"no interval: {row.name} declares none"
-    else:
-        note = "no interval: the error of drawing x and y would take resampling, which is not done here"
-    return Estimate(float(detached(value)), notes=(note,), **sizes(x, y))
+    estimator = row.options.get("estimator", getattr(row.keywords.get("estimator"), "default", ""))
+    why = WHY_NOT.get(estimator) or WHY_NOT.get(row.name) or f"{row.name} declares none"
+    return Estimate(float(detached(value)), notes=(f"no interval: {why}",), **sizes(x, y))
 
 
 METHODS: dict[str, Callable[[Metric, Any, Any, float, Any], Estimate]] = {
+    "u-statistic": _over_pairs,
+    "jackknife": _by_groups,
     "projections": _over_projections,
     "test rows": _over_test_rows,
 }
 
-
-def _student(confidence: float, freedom: float) -> float:
-    """The two-sided quantile of Student's t."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(freedom, 0.5 + confidence / 2.0))
+# by metric, or by the estimator that a metric is asked for
+WHY_NOT = {
+    "wasserstein": "in two dimensions or more the distance of samples varies about its own mean, not the "
+    "true one (del Barrio & Loubes 2019), which is lower by as much as n^(−1/d): compare with the floor",
+    "max_sliced_wasserstein": "the direction is fitted to the same rows, which biases the value upward by an "
+    "amount no theory gives: compare with the floor",
+    "sinkhorn_divergence": "where P and Q are near its error is not normal, and no interval for both cases "
+    "is known: compare with the floor",
+    "classifier_two_sample": "the accuracy is of one classifier; its p-value is exact (two_sample_test)",
+    "knn": "rows drawn anew repeat themselves, so a nearest distance would be 0, and the bias is as large as "
+    "the error: compare with the floor",
+    "histogram": "the bias of cells with few rows is as large as the error: compare with the floor",
+    "parzen": "the bias of the window is as large as the error: compare with the floor",
+    "classifier": "the bias of a classifier that does not find the true ratio is unknown; it is low, mostly",
+    "variational": "the critic's bound is biased low by an unknown amount; neural_dual gives its interval",
+}

@@ -56,18 +56,23 @@ def split_statistics(
     for k, row in enumerate(rows):
         if pooled.pair.d == 1 and _line_power(row) is not None:
             found[k] = _on_the_line(pooled, chosen, _line_power(row) or 0) * _line_factor(row)
-            sizes[k] = np.abs(found[k]).max()
+            sizes[k] = _size(found[k])
             continue
         kernel = pair_kernel(row.name, pooled.pair, **row.options)
         if kernel is not None:
             kernels[k] = kernel
         else:
             found[k] = _one_by_one(row, pooled.z, chosen, seed)
-            sizes[k] = np.abs(found[k]).max()
+            sizes[k] = _size(found[k])
     for together in _visits(kernels):
         values, scales = _by_pairs([kernels[k] for k in together], pooled, chosen)
         found[together], sizes[together] = values, scales
     return found, sizes
+
+
+def _size(values: np.ndarray) -> float:
+    """The largest of the finite ones."""
+    return float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
 
 
 # ── averages over pairs ─────────────────────────────────────────────────────────────────────

@@ -166,7 +166,8 @@ def _combined(
 def _ranks(far: np.ndarray, size: float) -> np.ndarray:
     """Each relabelling's own p-value: the share of all whose statistic is as large."""
     ordered = np.sort(far)
-    thresholds = np.where(np.isinf(far), far, far - ROUNDING * size)
+    thresholds = np.array(far)
+    np.subtract(far, ROUNDING * size, out=thresholds, where=np.isfinite(far))
     return (len(far) - np.searchsorted(ordered, thresholds, side="left")) / len(far)
 
 

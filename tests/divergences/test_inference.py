@@ -83,14 +83,30 @@ def test_parzen_is_the_score_of_its_window(samples) -> None:
 
 def test_every_other_row_says_why_it_has_none(samples) -> None:
     x, y = samples
-    for name in ("energy", "wasserstein(p=2)", "max_sliced_wasserstein"):
+    names = (
+        "wasserstein(p=2)",
+        "max_sliced_wasserstein",
+        "sinkhorn_divergence",
+        "kl",
+        "js(estimator='parzen')",
+    )
+    said = set()
+    for name in names:
         found = estimate(name, x, y, rng=1)
         assert found.interval is None
-        assert found.notes[0].startswith("no interval")
+        assert found.notes[0].startswith("no interval: ")
+        said.add(found.notes[0])
+    assert len(said) == len(names)
+    for weighted in ("energy", "frechet"):
+        found = estimate(weighted, x, y, x_weights=np.arange(1.0, len(x) + 1), rng=0)
+        assert (found.interval, found.standard_error) == (None, None)
+        assert "unequal weight" in found.notes[0]
+        assert found.null_floor is not None
+    assert estimate("energy", x[:3], y).interval is None
     assert estimate("energy", x, y).value == float(dv.energy(x, y))
     seeded = estimate(dv.max_sliced_wasserstein, x, y, rng=1)
     assert (seeded.value, seeded.seed) == (float(dv.max_sliced_wasserstein(x, y, rng=1)), 1)
-    assert estimate("energy", x, y, rng=1).seed is None
+    assert estimate("energy", x, y, rng=1).seed == 1
 
 
 def test_every_method_has_a_row_and_tensors_do(samples) -> None:
@@ -115,6 +131,7 @@ def test_no_seed_is_told_afterwards(samples) -> None:
         ("pmf.kl", {}, "must take samples"),
         ("precision_recall", {}, "must have one value"),
         ("energy", {"confidence": 1.0}, "confidence must be below 1"),
+        ("energy", {"halvings": -1}, "halvings must be at least 0"),
         ("energy", {"confidence": 0.0}, "confidence must be finite and above 0"),
         ("energy", {"bandwidth": 1.0}, "no option 'bandwidth'"),
         ("enrgy", {}, "did you mean 'energy'"),

@@ -1,0 +1,65 @@
+"""Sums of a kernel by row, by column and squared: what the variance of its mean over pairs is made of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from divergences._pairwise.blocks import budget, slices
+from divergences._pairwise.workers import spread
+
+__all__ = ["RowSums", "row_sums"]
+
+TILE = 1024
+
+
+@dataclass(frozen=True)
+class RowSums:
+    """Σ_j k(x_i, y_j) by i, ``rows`` (n,), and by j, ``columns`` (m,); Σ k², and Σ k(x_i, x_i)."""
+
+    rows: np.ndarray
+    columns: np.ndarray
+    squares: float
+    diagonal: float = 0.0
+
+
+def row_sums(
+    x: np.ndarray, y: np.ndarray | None, gram: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> RowSums:
+    """The sums for the kernel whose blocks ``gram`` gives; ``y=None``: x with itself, without i = j."""
+    others = x if y is None else y
+    n, m = len(x), len(others)
+    step = max(16, min(TILE, int(math.sqrt(budget(6) / 8))))
+    tiles = [
+        (row, column)
+        for row in slices(0, n, step)
+        for column in slices(row.start if y is None else 0, m, step)
+    ]
+    rows, columns, squares, diagonal = np.zeros(n), np.zeros(m), [], 0.0
+    for (row, column), found in zip(tiles, spread(_tile, tiles, (x, y, gram)), strict=True):
+        rows[row] += found.rows
+        if y is None and row != column:  # its transpose
+            rows[column] += found.columns
+        columns[column] += found.columns
+        squares.append(found.squares * (2.0 if y is None and row != column else 1.0))
+        diagonal += found.diagonal
+    return RowSums(rows, rows if y is None else columns, math.fsum(squares), diagonal)
+
+
+def _tile(
+    tile: tuple[slice, slice],
+    x: np.ndarray,
+    y: np.ndarray | None,
+    gram: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> RowSums:
+    row, column = tile
+    block = np.array(gram(x[row], (x if y is None else y)[column]), dtype=np.float64)
+    diagonal = 0.0
+    if y is None and row == column:
+        diagonal = float(block.trace())
+        np.fill_diagonal(block, 0.0)
+    squares = float(np.einsum("ij,ij->", block, block))
+    return RowSums(block.sum(axis=1), block.sum(axis=0), squares, diagonal)

@@ -1,0 +1,242 @@
+"""Intervals of averages over pairs and of smooth metrics: brute force, closed forms, simulation."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+import sklearn
+import torch
+
+import divergences as dv
+from divergences import Estimate, estimate
+from divergences._inputs import check_pair
+from divergences._pairwise import row_sums
+from divergences.inference.intervals import squared_length_interval
+from divergences.inference.jackknife import jackknife
+from divergences.inference.ustatistic import pair_mean
+from divergences.kernels import pair_kernel
+from divergences.registry import parse
+
+
+def found_of(name, x, y, **options):
+    pair = check_pair(x, y)
+    return pair_mean(pair_kernel(name, pair, **options), pair)
+
+
+@pytest.mark.parametrize("working_memory", [None, 0.01])
+def test_row_sums_are_those_of_the_matrix(rng, working_memory) -> None:
+    x, y = rng.normal(size=(70, 3)), rng.normal(size=(45, 3))
+
+    def gram(rows, columns):
+        return (rows @ columns.T + 1.0) ** 2
+
+    with sklearn.config_context(working_memory=working_memory or 1024):
+        across, within = row_sums(x, y, gram), row_sums(x, None, gram)
+    whole, own = gram(x, y), gram(x, x)
+    np.testing.assert_allclose(across.rows, whole.sum(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(across.columns, whole.sum(axis=0), rtol=1e-12)
+    assert across.squares == pytest.approx((whole**2).sum(), rel=1e-12)
+    assert within.diagonal == pytest.approx(own.trace(), rel=1e-12)
+    np.fill_diagonal(own, 0.0)
+    np.testing.assert_allclose(within.rows, own.sum(axis=1), rtol=1e-12)
+    assert within.squares == pytest.approx((own**2).sum(), rel=1e-12)
+
+
+def test_both_means_are_the_metrics(rng) -> None:
+    x, y = 3.0 + rng.normal(size=(30, 2)), 3.5 + 2.0 * rng.normal(size=(20, 2))
+    for options in (
+        {"bandwidth": 0.7},
+        {"kernel": "linear"},
+        {"kernel": "polynomial"},
+        {"bandwidth": [0.5, 2.0]},
+    ):
+        found = found_of("squared_mmd", x, y, **options)
+        assert found.unbiased == pytest.approx(float(dv.squared_mmd(x, y, **options)), rel=1e-9)
+        biased = dv.squared_mmd(x, y, estimator="biased", **options)
+        assert found.biased == pytest.approx(float(biased), rel=1e-9)
+    assert found_of("energy", x, y).biased == pytest.approx(float(dv.energy(x, y)), rel=1e-12)
+    assert found_of("cramer", x, y).biased == pytest.approx(float(dv.cramer(x, y)), rel=1e-12)
+    assert found_of("kid", x, y).unbiased == pytest.approx(float(dv.kid(x, y)), rel=1e-9)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.3, 2.0])
+def test_the_variance_is_exact_on_average(shift) -> None:
+    """k(x, y) = xy between N(0, 1) and N(shift, 2²): U = (mean difference)² without its bias."""
+    n, m = 12, 9
+    first = 4.0 * shift**2 * (1.0 / n + 4.0 / m)
+    second = 2.0 / (n * (n - 1)) + 2.0 * 16.0 / (m * (m - 1)) + 4.0 * 4.0 / (n * m)
+    generator = np.random.default_rng(0)
+    parts, firsts, seconds = [], [], []
+    for _ in range(3000):
+        x, y = generator.normal(size=n), shift + 2.0 * generator.normal(size=m)
+        found = found_of("squared_mmd", x, y, kernel="linear")
+        parts.append(found.unbiased)
+        firsts.append(found.first)
+        seconds.append(found.second)
+    assert np.var(parts) == pytest.approx(first + second, rel=0.15)  # the simulation is of the right thing
+    assert np.mean(seconds) == pytest.approx(second, rel=0.06)
+    if shift == 2.0:  # elsewhere the part that would come out negative is cut off
+        assert np.mean(firsts) == pytest.approx(first, rel=0.05)
+
+
+def test_influences_are_derivatives_by_weight(rng) -> None:
+    """How the V-statistic changes as a row's weight does: the influence of the row, to first order."""
+    x, y = rng.normal(size=(40, 2)), 1.0 + rng.normal(size=(50, 2))
+    found = found_of("energy", x, y)
+    weights = torch.ones(40, dtype=torch.float64, requires_grad=True)
+    dv.energy(torch.tensor(x), torch.tensor(y), x_weights=weights).backward()
+    influence = 40 * weights.grad.numpy()
+    np.testing.assert_allclose(found.x_influence, influence - influence.mean(), atol=10 / 40)  # U leaves i = j out
+    assert np.corrcoef(found.x_influence, influence)[0, 1] > 0.999
+
+
+def energy_of_shift(shift: float) -> float:
+    """2E|X − Y| − E|X − X'| − E|Y − Y'| of N(0, 1) and N(shift, 1), by the folded normal."""
+
+    def folded(mean: float) -> float:
+        return 2.0 / math.sqrt(math.pi) * math.exp(-(mean**2) / 4.0) + mean * math.erf(mean / 2.0)
+
+    return 2.0 * folded(shift) - 2.0 * folded(0.0)
+
+
+@pytest.mark.parametrize(("shift", "n"), [(0.0, 30), (0.5, 60), (2.0, 30)])
+def test_the_interval_of_energy_covers(shift, n) -> None:
+    """500 samples at 90 %: within 4 standard deviations, never fewer; at P = Q it may cover more."""
+    generator = np.random.default_rng(1)
+    truth, held = energy_of_shift(shift), 0
+    for _ in range(500):
+        x, y = generator.normal(size=n), shift + generator.normal(size=n)
+        interval = estimate("energy", x, y, confidence=0.9, halvings=0, rng=0).interval
+        held += truth in interval
+    assert held > 450 - 4 * 6.7
+    if shift:
+        assert held < 450 + 4 * 6.7
+
+
+def test_the_interval_of_frechet_covers() -> None:
+    """(shift)² + (1 − s)² in one dimension."""
+    generator = np.random.default_rng(2)
+    held = 0
+    for _ in range(200):
+        x, y = generator.normal(size=50), 0.5 + 1.5 * generator.normal(size=50)
+        found = estimate("frechet", x, y, confidence=0.9, halvings=0, rng=0)
+        held += 0.5 in found.interval
+    assert 180 - 4 * 4.3 < held < 180 + 4 * 4.3
+
+
+def test_the_interval_of_wasserstein_in_one_dimension_covers() -> None:
+    generator = np.random.default_rng(3)
+    held = 0
+    for _ in range(200):
+        x, y = generator.normal(size=40), 1.0 + generator.normal(size=50)
+        held += 1.0 in estimate("wasserstein", x, y, confidence=0.9, halvings=0, rng=0).interval
+    assert 180 - 4 * 4.3 < held < 180 + 4 * 4.3
+
+
+def test_the_jackknife_by_hand(rng) -> None:
+    x, y, row = rng.normal(size=20), 1.0 + 2.0 * rng.normal(size=15), parse("frechet")
+    found = jackknife(row, x, y, rng)
+    value = float(row(x, y))
+    left = np.array([float(row(np.delete(x, i), y)) for i in range(20)])
+    other = np.array([float(row(x, np.delete(y, i))) for i in range(15)])
+    assert found.value == value
+    assert found.bias == pytest.approx(19 * (left.mean() - value) + 14 * (other.mean() - value))
+    assert found.variance == pytest.approx(19 * left.var() + 14 * other.var())
+    assert found.freedom == 33
+    largest = max(19 / 20 * ((left - left.mean()) ** 2).max(), 14 / 15 * ((other - other.mean()) ** 2).max())
+    assert found.largest_share == pytest.approx(largest / found.variance)
+    grouped = jackknife(row, x, y, rng, groups=5)
+    assert grouped.freedom == 8
+    assert grouped.variance == pytest.approx(found.variance, rel=2.0)
+
+
+def test_the_bias_of_frechet_is_taken_off() -> None:
+    generator = np.random.default_rng(4)
+    plain, without = [], []
+    for _ in range(60):
+        x, y = generator.normal(size=(60, 4)), 1.0 + generator.normal(size=(60, 4))
+        found = estimate("frechet", x, y, halvings=0, rng=0)
+        plain.append(found.value)
+        without.append(found.extrapolated)
+        assert found.extrapolated == found.value - found.bias
+    error = np.std(without) / math.sqrt(60)
+    assert abs(np.mean(without) - 4.0) < 4 * error
+    assert np.mean(plain) - 4.0 > 3 * error
+
+
+def test_heavy_tails_are_said(rng) -> None:
+    x, y = rng.standard_t(1.5, size=200), rng.normal(size=200)
+    assert any("heavy" in note for note in estimate("frechet", x, y, rng=0).notes)
+    assert not any("heavy" in note for note in estimate("frechet", y, y + 1.0, rng=0).notes)
+
+
+def test_squared_lengths() -> None:
+    """{θ: (U − θ)² ≤ z²(αθ + β)}, by a grid of θ; Wald's interval where θ is far off."""
+    z = 1.959963984540054
+    for unbiased, first, second in ((0.5, 0.02, 0.001), (0.01, 0.001, 0.002), (-0.02, 0.0, 0.001)):
+        found = squared_length_interval(unbiased, 0.1, first, second, 0.95)
+        noise = math.sqrt(second)
+        alpha = (first + 0.5 * noise * math.sqrt(20.0 * second * math.sqrt(8.0) * noise)) / (
+            max(unbiased, 0.0) + 0.5 * noise
+        )
+        grid = np.linspace(0.0, 3.0, 300_001)
+        kept = grid[(unbiased - grid) ** 2 <= z**2 * (alpha * grid + second)]
+        assert found.lower == pytest.approx(kept[0], abs=2e-5)
+        assert found.upper == pytest.approx(kept[-1], abs=2e-5)
+    far = squared_length_interval(100.0, 0.01, 0.04, 1e-8, 0.95)
+    assert (far.lower, far.upper) == pytest.approx((100.0 - z * 0.2, 100.0 + z * 0.2), abs=1e-3)
+    assert squared_length_interval(-10.0, 0.1, 0.0, 1e-6, 0.95).upper == 0.0
+    nothing = squared_length_interval(0.0, 0.0, 0.0, 0.0, 0.95)
+    assert (nothing.lower, nothing.upper) == (0.0, 0.0)
+
+
+def test_the_floor_is_that_of_halves(samples) -> None:
+    x, y = samples
+    found = estimate("energy", x, y, halvings=4, rng=3)
+    generator, half = np.random.default_rng(3), len(x) // 2
+    generator.integers(2**32)  # the seed of metrics that draw
+    values = []
+    for _ in range(4):
+        order = generator.permutation(len(x))
+        values.append(float(dv.energy(x[order[:half]], x[order[half : 2 * half]])))
+    assert found.null_floor == pytest.approx(np.mean(values))
+    assert estimate("energy", x, y, halvings=0).null_floor is None
+    few = estimate("energy", x[:7], y)
+    assert few.null_floor is None
+    assert "too few to part" in few.notes[-1]
+    deep = estimate("kl(k=5)", x[:9], y, rng=0)
+    assert deep.null_floor is None
+    assert "half of x will not do" in deep.notes[-1]
+    weights = np.zeros(len(x))
+    weights[: len(x) // 2] = 1.0
+    weighted = estimate("energy", x, y, x_weights=weights, halvings=3, rng=0)
+    assert weighted.null_floor > 0.0
+
+
+@pytest.mark.parametrize("metric", ["energy", "squared_mmd", "kid", "frechet", "kl", "sliced_wasserstein"])
+def test_an_estimate_comes_back_from_json_and_repeats(samples, metric) -> None:
+    x, y = samples
+    found = estimate(metric, x, y, rng=5)
+    assert Estimate.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+    assert estimate(metric, x, y, rng=5) == found
+    assert (found.metric, found.seed) == (metric, 5)
+    assert found.convention == parse(metric).convention
+    fresh = estimate(metric, x, y)
+    assert estimate(metric, x, y, rng=fresh.seed) == fresh
+    tensor = estimate(metric, torch.tensor(x, requires_grad=True), torch.tensor(y), rng=5)
+    assert tensor.value == pytest.approx(found.value)
+    if found.interval is not None:
+        assert tensor.interval.upper == pytest.approx(found.interval.upper)
+    assert "\n" not in str(found)
+
+
+def test_scale_and_offset(samples) -> None:
+    x, y = samples
+    for metric, degree in (("energy", 1), ("frechet", 2), ("squared_mmd", 0)):
+        base = estimate(metric, x, y, rng=0)
+        moved = estimate(metric, 1000.0 * x + 2**20, 1000.0 * y + 2**20, rng=0)
+        assert moved.interval.upper == pytest.approx(base.interval.upper * 1000.0**degree, rel=1e-6)
+        assert moved.standard_error == pytest.approx(base.standard_error * 1000.0**degree, rel=1e-6)
