@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-__all__ = ["Table"]
+__all__ = ["WIDTH", "Table"]
 
-WIDTH = 100  # columns of the notes below a table
+WIDTH = 100  # columns of sentences in a terminal
 
 
 @dataclass(frozen=True, slots=True)

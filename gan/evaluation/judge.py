@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from divergences._progress import Bar
 from divergences._record import Report
 from divergences.plots import Picture
-from divergences.report.tables import Table
+from divergences.report.tables import WIDTH, Table
 from gan._spec import did_you_mean
 from gan.data import Dataset
 from gan.evaluation import likelihood, tables
@@ -62,7 +63,8 @@ class Evaluation:
     def text(self, width: int | None = None) -> str:
         """Tables and sentences for a terminal."""
         parts = [] if self.report is None else [self.report.text(width)]
-        return "\n\n".join([*parts, *(table.text() for table in self.tables()), *self.words()])
+        told = [textwrap.fill(sentence, WIDTH) for sentence in self.words()]
+        return "\n\n".join([*parts, *(table.text() for table in self.tables()), *told])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers; the samples are left out."""
