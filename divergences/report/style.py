@@ -54,9 +54,9 @@ small, .soft { color: var(--soft); font-size: .82rem; }
 .warned { color: var(--warn); }
 .left { color: var(--soft); font-weight: 400; }
 .best { background: var(--best); color: var(--best-ink); border-radius: .3rem; padding: .05rem .35rem; }
-.scroll { overflow-x: auto; }
+.scroll, .plain { overflow-x: auto; }
 .scroll tbody th { min-width: 8rem; }
-.scroll .number { padding-left: .75rem; }
+.scroll .number, .plain .number { padding-left: .75rem; }
 .measures .number { padding-right: 1.5rem; }
 .measures .time { padding-right: 0; }
 .pictures { columns: 2 26rem; column-gap: 1.25rem; margin-top: 1.5rem; orphans: 1; widows: 1; }

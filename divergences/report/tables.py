@@ -59,7 +59,7 @@ class Table:
         return f"""
 <section>
 <h2>{escape(self.title)}</h2>
-<div class="scroll"><table>
+<div class="plain"><table>
 <thead><tr>{head}</tr></thead>
 <tbody>
 {body}
