@@ -168,6 +168,8 @@ def extragradient(run: _Run) -> Tensor:
     for _ in range(run.critic_steps(run.iteration) - 1):
         run.critic_gradient(run.real(), run.fake(with_graph=False))
         run.step_critic()
+    # what is come back to must be within the constraint: the gradients constrain the point ahead only
+    run.regularizer.constrain(run.critic)
     weights = [*run.generator_weights, *run.critic_weights]
     before = [weight.detach().clone() for weight in weights]
     _both_gradients(run)
