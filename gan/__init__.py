@@ -2,7 +2,8 @@
 
 ``train(RECIPES["ring"])`` returns a ``Model`` to ``sample`` from; ``Recipe`` says what a run is; ``load``
 reads a model back from a checkpoint. ``gan train`` does the same from a shell. Parts: ``objectives``,
-``regularizers``, ``networks``, ``data``, ``recipes``, ``training``, each to be used on its own.
+``regularizers``, ``networks``, ``data``, ``recipes``, ``training``, ``evaluation`` (how good a model is) and
+``comparison`` (objectives side by side), each to be used on its own.
 
 What needs torch is loaded on first use.
 """

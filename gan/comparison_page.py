@@ -69,7 +69,7 @@ def render(found: Comparison, dataset: Dataset) -> str:
         f"{name}, seed {seed}: {run['fault']}"
         for name, runs in found.runs.items() for seed, run in runs.items() if "fault" in run
     ]  # fmt: skip
-    drawn = [_curves(found), *(_samples(name, rows, dataset) for name, rows in found.samples.items())]
+    drawn = [*_curves(found), *(_samples(name, rows, dataset) for name, rows in found.samples.items())]
     versions = ", ".join(f"{name} {number}" for name, number in found.settings["versions"].items())
     title = f"Objectives on {dataset.name}"
     tables = [table(found, intervals=True)]
@@ -92,40 +92,41 @@ def _iterations(found: Comparison, name: str) -> int:
     return max(run["iterations"] for run in found.runs[name].values())
 
 
-def _curves(found: Comparison) -> plots.Picture:
-    names = list(found.runs)[:CHART]
+def _curves(found: Comparison) -> list[plots.Picture]:
+    """Energy distance against time, where any run was measured more than once."""
+    runs = {
+        name: [np.array(run["curve"], float).T for run in runs.values() if len(run.get("curve", ())) > 1]
+        for name, runs in found.runs.items()
+    }
+    names = [name for name in runs if runs[name]][:CHART]
+    if not names:
+        return []
     with canvas(1, columns=1, height=3.2) as (figure, axes):
         for name, color in zip(names, HUES, strict=False):
-            curves = [run["curve"] for run in found.runs[name].values() if len(run.get("curve", ())) > 1]
-            for number, curve in enumerate(curves):
-                seconds, values = np.array(curve, float).T
-                label = name if number == 0 else None
+            for number, (seconds, values) in enumerate(runs[name]):
+                label = None if number else name
                 axes[0].plot(seconds, np.maximum(values, 1e-6), color=color, linewidth=0.9, label=label)
-        if axes[0].lines:
-            axes[0].set_yscale("log")
-            axes[0].legend(loc="best")
+        axes[0].set_yscale("log")
+        axes[0].legend(loc="best")
         axes[0].set_xlabel("seconds")
         axes[0].set_ylabel("energy distance to held-out data")
-    return plots.Picture(
-        "Against time",
-        "The energy distance between samples and validation data during training; a line for each run"
-        + (f", the first {CHART} objectives." if len(found.runs) > CHART else "."),
-        "Energy distance against seconds, a colour for each objective.",
-        figure,
-    )
+    caption = "The energy distance between samples and validation data during training; a line for each run"
+    caption += f", the first {CHART} objectives." if len(runs) > CHART else "."
+    alt = "Energy distance against seconds, a colour for each objective."
+    return [plots.Picture("Against time", caption, alt, figure)]
 
 
 def _samples(name: str, rows: np.ndarray, dataset: Dataset) -> plots.Picture:
-    shape = dataset.image_shape
+    shape, caption = dataset.image_shape, "Samples of one run, none of them chosen."
     if shape is None:
-        drawing = _points(rows, dataset.test)
+        drawing, caption = _points(rows, dataset.test), f"{caption} Held-out data in blue."
     else:
         height = 0.2 + WIDTH * GRID[0] * shape[0] / (GRID[1] * shape[1])
         with canvas(1, columns=1, height=height) as (drawing, axes):
             tiles = mosaic(np.clip(rows[: GRID[0] * GRID[1]], 0, 1), shape, GRID)
             axes[0].imshow(tiles, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             axes[0].set_axis_off()
-    return plots.Picture(name, "Samples of one run, none of them chosen.", f"Samples of {name}.", drawing)
+    return plots.Picture(name, caption, f"Samples of {name}.", drawing)
 
 
 def _points(rows: np.ndarray, real: np.ndarray) -> Any:

@@ -73,6 +73,12 @@ def test_runs_that_stop_are_counted_and_not_averaged(monkeypatch):
     assert "2 of 3" in page
 
 
+def test_the_curve_is_drawn_where_there_is_one():
+    found = compare(QUICK.but(iterations=210), ["energy"], [0], samples=SAMPLES, progress=False)
+    assert len(found.runs["energy"]["0"]["curve"]) == 3
+    assert "Against time" in comparison_page.render(found, data.load(QUICK.data))
+
+
 def test_an_objective_that_never_finishes_has_a_row_without_numbers():
     broken = QUICK.but(gradient_limit=1e-12)
     found = compare(broken, ["hinge"], [0], samples=SAMPLES, progress=False)
@@ -207,7 +213,7 @@ def test_the_command_leaves_table_json_and_page(tmp_path, capsys):
     kept = json.loads((out / "compare.json").read_text(encoding="utf-8"))
     assert kept["summary"]["wgan"]["runs"] == 2
     page = (out / "compare.html").read_text(encoding="utf-8")
-    assert page.count("<figure>") == 3
+    assert page.count("<figure>") == 2  # samples of each; a single measurement makes no curve
     assert "95 % bootstrap intervals" in page
     assert "<script" not in page
     # once more: nothing is trained, the table is the same
