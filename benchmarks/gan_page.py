@@ -30,10 +30,11 @@ def parzen(found: dict[str, Any]) -> str:
     lines = ["| recipe | objective | median | 95 % | by seed | CPU s, at most |", "|---|---|---|---|---|---|"]
     for name, entry in recipes(found):
         score, seconds = entry["summary"]["score"], entry["summary"]["cpu_seconds"]
+        interval = "–" if score["low"] is None else f"{score['low']:.1f} to {score['high']:.1f}"
         by_seed = ", ".join(f"{run['value']:.1f}" for run in entry["runs"].values())
         lines.append(
             f"| `{name}` | {entry['recipe']['objective']} | **{score['median']:.1f}** "
-            f"| {score['low']:.1f} to {score['high']:.1f} | {by_seed} | {seconds:.0f} |"
+            f"| {interval} | {by_seed} | {seconds:.0f} |"
         )
     lines += ["", "| windows on | nats | σ |", "|---|---|---|"]
     lines += [
