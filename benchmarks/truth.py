@@ -4,6 +4,7 @@
     python benchmarks/truth.py parzen --data FOLDER     # FOLDER holds the four MNIST files
     python benchmarks/truth.py laws                     # the laws, on the peers or (--own) on ours
     python benchmarks/truth.py critics                  # W1 critics against known potentials
+    python benchmarks/truth.py calibration coverage     # of intervals; level, power, speed: of tests
 
 Each run saves JSON under benchmarks/results and prints a Markdown table. ``convergence`` also
 rewrites docs/convergence.md.
@@ -215,6 +216,8 @@ def save(name: str, result: dict[str, Any]) -> None:
 
 
 def main() -> None:
+    from calibration import add_options, calibration
+
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -224,6 +227,7 @@ def main() -> None:
         "parzen": parzen,
         "critics": critics,
         "laws": laws,
+        "calibration": calibration,
     }
     for name, run in kinds.items():
         command = commands.add_parser(name, help=(run.__doc__ or "").split("\n")[0])
@@ -232,6 +236,8 @@ def main() -> None:
             command.add_argument(
                 "--only", choices=ESTIMATORS, help="measure one estimator anew, keep the rest"
             )
+        if name == "calibration":
+            add_options(command)
         if name == "parzen":
             command.add_argument("--data", required=True, help="folder of the MNIST idx.gz files")
         if name == "critics":

@@ -17,7 +17,7 @@ from divergences.density_ratio import chi2, f_divergence, hellinger, js, kl, ren
 from divergences.evaluate import Report, evaluate
 from divergences.fdivergence import FDivergence
 from divergences.frechet import frechet
-from divergences.inference import estimate, two_sample_test
+from divergences.inference import compare_models, estimate, two_sample_test
 from divergences.kernels import cramer, energy, kid, squared_mmd
 from divergences.neighbors import PrecisionRecall, precision_recall
 from divergences.parzen import Parzen, parzen_log_likelihood
@@ -43,6 +43,7 @@ __all__ = [
     "Transport",
     "chi2",
     "classifier_two_sample",
+    "compare_models",
     "cramer",
     "energy",
     "estimate",

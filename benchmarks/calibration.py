@@ -1,0 +1,431 @@
+"""Is 95 % 95 %? Coverage of the intervals of ``estimate``, level and power of ``two_sample_test``.
+
+    python benchmarks/truth.py calibration coverage [--n 100 500] [--runs 1000] [--seconds 500]
+    python benchmarks/truth.py calibration level | power | speed
+
+Both samples are mixtures of isotropic Gaussians (Student's t too, as a mixture of variances), so that
+the true values are sums or one-dimensional integrals. Runs are added to what is saved until there
+are ``--runs`` of a cell or the time is up; each has a seed of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import divergences as dv
+
+HERE = Path(__file__).parent
+LEVEL = 0.05
+Sampler = Callable[[np.random.Generator, int], np.ndarray]
+
+
+# ── distributions ───────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Blend:
+    """A mixture of N(mean e₁, variance I) in d dimensions, by weights; and how to draw from it."""
+
+    d: int
+    means: np.ndarray
+    variances: np.ndarray
+    weights: np.ndarray
+    draw: Sampler
+
+    @property
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        mean = np.zeros(self.d)
+        mean[0] = self.weights @ self.means
+        covariance = np.eye(self.d) * (self.weights @ self.variances)
+        covariance[0, 0] += self.weights @ (self.means - mean[0]) ** 2
+        return mean, covariance
+
+
+def gaussian(d: int, mean: float = 0.0, deviation: float = 1.0) -> Blend:
+    def draw(rng: np.random.Generator, n: int) -> np.ndarray:
+        z = deviation * rng.normal(size=(n, d))
+        z[:, 0] += mean
+        return z
+
+    return Blend(d, np.array([mean]), np.array([deviation**2]), np.ones(1), draw)
+
+
+def two_modes(d: int, apart: float = 1.5) -> Blend:
+    def draw(rng: np.random.Generator, n: int) -> np.ndarray:
+        z = rng.normal(size=(n, d))
+        z[:, 0] += apart * rng.choice([-1.0, 1.0], size=n)
+        return z
+
+    return Blend(d, np.array([-apart, apart]), np.ones(2), np.full(2, 0.5), draw)
+
+
+def student(d: int, freedom: int = 3) -> Blend:
+    """N(0, I)/√(χ²_ν/ν): a mixture over variances, here 600 of them."""
+    from scipy.stats import chi2
+
+    def draw(rng: np.random.Generator, n: int) -> np.ndarray:
+        return rng.normal(size=(n, d)) / np.sqrt(rng.chisquare(freedom, size=(n, 1)) / freedom)
+
+    nodes, weights = np.polynomial.legendre.leggauss(600)
+    share = 0.5 * (nodes + 1.0)  # of probability, to the sixth power: fine where variances are large
+    quantiles = chi2.ppf(share**6, freedom) / freedom
+    masses = 0.5 * weights * 6.0 * share**5
+    return Blend(d, np.zeros(600), 1.0 / quantiles, masses / masses.sum(), draw)
+
+
+def alternatives(d: int) -> dict[str, Blend]:
+    return {
+        "shift": gaussian(d, 0.5),
+        "scale": gaussian(d, 0.0, 1.5),
+        "heavy": student(d),
+        "mixture": two_modes(d),
+    }
+
+
+# ── true values ─────────────────────────────────────────────────────────────────────────────
+
+
+def mean_over_pairs(function: Callable[[np.ndarray, np.ndarray], np.ndarray], p: Blend, q: Blend) -> float:
+    """E f of a difference that is N(mean e₁, variance I), over the components of both."""
+    means = p.means[:, None] - q.means[None, :]
+    variances = p.variances[:, None] + q.variances[None, :]
+    return float(p.weights @ function(means, variances) @ q.weights)
+
+
+def true_energy(p: Blend, q: Blend) -> float:
+    from scipy.special import gammaln, hyp1f1
+
+    d = p.d
+
+    def length(means: np.ndarray, variances: np.ndarray) -> np.ndarray:
+        chi = math.exp(0.5 * math.log(2.0) + gammaln((d + 1) / 2) - gammaln(d / 2))
+        return np.sqrt(variances) * chi * hyp1f1(-0.5, d / 2, -(means**2) / (2.0 * variances))
+
+    pairs = ((p, q, 2.0), (p, p, -1.0), (q, q, -1.0))
+    return sum(sign * mean_over_pairs(length, a, b) for a, b, sign in pairs)
+
+
+def true_mmd(p: Blend, q: Blend, bandwidth: float) -> float:
+    def kernel(means: np.ndarray, variances: np.ndarray) -> np.ndarray:
+        wide = bandwidth**2 + variances
+        return (bandwidth**2 / wide) ** (p.d / 2) * np.exp(-(means**2) / (2.0 * wide))
+
+    pairs = ((p, q, -2.0), (p, p, 1.0), (q, q, 1.0))
+    return sum(sign * mean_over_pairs(kernel, a, b) for a, b, sign in pairs)
+
+
+def true_frechet(p: Blend, q: Blend) -> float:
+    return float(dv.gaussian.frechet(*p.moments, *q.moments))
+
+
+def true_wasserstein(p: Blend, q: Blend) -> float:
+    from scipy.special import ndtr
+
+    t = np.sinh(np.linspace(-9.0, 9.0, 200_001))
+
+    def below(blend: Blend) -> np.ndarray:
+        found = np.zeros_like(t)
+        for mean, variance, weight in zip(blend.means, blend.variances, blend.weights, strict=True):
+            found += weight * ndtr((t - mean) / math.sqrt(variance))
+        return found
+
+    return float(np.trapezoid(np.abs(below(p) - below(q)), t))
+
+
+def covered(n_of: list[int]) -> Iterator[tuple[str, str, Blend, Blend, int, float]]:
+    """(cell, metric, P, Q, n, true value)."""
+    for n in n_of:
+        for d in (1, 4, 16):
+            p, width = gaussian(d), math.sqrt(2.0 * d)
+            for name, q in alternatives(d).items():
+                truths = {
+                    "energy": true_energy(p, q),
+                    f"squared_mmd(bandwidth={width:.3f})": true_mmd(p, q, float(f"{width:.3f}")),
+                    "frechet": true_frechet(p, q),
+                }
+                if d == 1:
+                    truths["wasserstein"] = true_wasserstein(p, q)
+                for metric, truth in truths.items():
+                    yield f"{metric} | {name} | d = {d} | n = {n}", metric, p, q, n, truth
+
+
+# ── intervals ───────────────────────────────────────────────────────────────────────────────
+
+
+def coverage(arguments: argparse.Namespace) -> None:
+    """Coverage of 95 % intervals."""
+    saved, kept = opened("calibration_coverage.json")
+    stop = time.perf_counter() + arguments.seconds
+    for cell, metric, p, q, n, truth in covered(arguments.n):
+        if not wanted(cell, arguments):
+            continue
+        blank = {"truth": truth, "runs": 0, "held": 0, "truth_below": 0, "truth_above": 0, "warned": 0}
+        row = kept["cells"].setdefault(cell, blank)
+        while row["runs"] < arguments.runs and time.perf_counter() < stop:
+            rng = seeded(cell, row["runs"])
+            found = dv.estimate(metric, p.draw(rng, n), q.draw(rng, n), halvings=0, rng=rng)
+            assert found.interval is not None
+            row["runs"] += 1
+            row["held"] += truth in found.interval
+            row["truth_below"] += truth < found.interval.lower
+            row["truth_above"] += truth > found.interval.upper
+            row["warned"] += any("too short" in note for note in found.notes)
+        row["coverage"] = row["held"] / max(row["runs"], 1)
+        save(saved, kept)
+        print(f"{cell:66s} {row['runs']:5d} {row['coverage']:.3f}", flush=True)
+
+
+# ── tests ───────────────────────────────────────────────────────────────────────────────────
+
+
+def ours(metric: Any, **options: Any) -> Callable[..., float]:
+    def run(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> float:
+        return dv.two_sample_test(metric, x, y, permutations=199, rng=rng, **options).p_value
+
+    return run
+
+
+def hyppo_p_value(name: str) -> Callable[..., float]:
+    """Its own choice between the χ² approximation and permutations."""
+
+    def run(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> float:
+        import hyppo.ksample
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return float(getattr(hyppo.ksample, name)().test(x, y, reps=199, auto=True)[1])
+
+    return run
+
+
+def published_mmdagg(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> float:
+    """MMDAgg as published (Schrab et al. 2023, algorithm 1): 0 if it rejects.
+
+    Ten Laplace and ten Gaussian kernels; permutations, B₁ = B₂ = 500 and 50 steps of bisection; bandwidths evenly spaced from half the 5 %
+    quantile of the distances to twice the 95 % quantile.
+    """
+    z, n = np.concatenate([x, y]), len(x)
+    total = len(z)
+    kernels = []
+    for norm, function in ((1, lambda r: np.exp(-r)), (2, lambda r: np.exp(-(r**2)))):
+        r = np.linalg.norm(z[:, None] - z[None, :], ord=norm, axis=-1)
+        lengths = np.sort(r[np.triu_indices(total, 1)])
+        low, high = lengths[int(0.05 * len(lengths))] / 2, lengths[int(0.95 * len(lengths))] * 2
+        for width in np.linspace(low, high, 10):
+            k = function(r / width)
+            np.fill_diagonal(k, 0.0)
+            kernels.append(k)
+    signs = np.empty((1001, total))
+    labels = np.repeat([1.0 / n, -1.0 / (total - n)], [n, total - n])
+    signs[0] = labels
+    for b in range(1, 1001):
+        signs[b] = rng.permutation(labels)
+    statistics = np.array([np.einsum("bi,bi->b", signs @ k, signs) for k in kernels])
+    first, second = np.sort(statistics[:, :501], axis=1), statistics[:, 501:]
+    low, high = 0.0, float(len(kernels))
+    for _ in range(50):
+        u = 0.5 * (low + high)
+        rank = np.ceil(501 * (1.0 - np.minimum(u / len(kernels), 1.0))).astype(int)
+        thresholds = first[:, max(rank - 1, 0)]
+        if np.mean((second > thresholds[:, None]).any(axis=0)) <= LEVEL:
+            low = u
+        else:
+            high = u
+    rank = int(np.ceil(501 * (1.0 - low / len(kernels))))
+    return 0.0 if (statistics[:, 0] > first[:, max(rank - 1, 0)]).any() else 1.0
+
+
+METHODS: dict[str, Callable[..., float]] = {
+    "energy": ours("energy"),
+    "MMD, median bandwidth": ours("squared_mmd"),
+    "MMD, 10 bandwidths, min_p": ours("squared_mmd", bandwidths=10),
+    "MMD, 10 bandwidths, harmonic": ours("squared_mmd", bandwidths=10, combine="harmonic"),
+    "MMD, 10 bandwidths, max": ours("squared_mmd", bandwidths=10, combine="max"),
+    "MMDAgg, as published": published_mmdagg,
+    "hyppo Energy": hyppo_p_value("Energy"),
+    "hyppo MMD": hyppo_p_value("MMD"),
+}
+LEVELLED = {
+    **{name: METHODS[name] for name in list(METHODS)[:5]},
+    "energy, paired": ours("energy", groups="paired"),
+    "wasserstein": ours("wasserstein"),
+    "frechet": ours("frechet"),
+    "kolmogorov_smirnov": ours("kolmogorov_smirnov"),
+    "classifier_two_sample": ours("classifier_two_sample"),
+}
+
+
+def blobs(rng: np.random.Generator, n: int, correlation: float) -> np.ndarray:
+    """Nine Gaussians on a grid of side 10, each with this correlation (Gretton et al. 2012)."""
+    centres = 10.0 * rng.integers(0, 3, size=(n, 2))
+    z = rng.normal(size=(n, 2))
+    z[:, 1] = correlation * z[:, 0] + math.sqrt(1.0 - correlation**2) * z[:, 1]
+    return centres + z
+
+
+def perturbed(rng: np.random.Generator, n: int, bumps: int) -> np.ndarray:
+    """A uniform with that many bumps up and down, as high as densities may be (Schrab et al. 2023, §5.4)."""
+    found = np.empty(0)
+    while len(found) < n:
+        z, height = rng.random(4 * n), rng.random(4 * n)
+        place = z * bumps % 1.0
+        u = np.where(place < 0.5, 4.0 * place - 1.0, 4.0 * place - 3.0)
+        with np.errstate(divide="ignore", under="ignore"):
+            bump = np.where(np.abs(u) < 1, np.exp(1.0 - 1.0 / np.maximum(1.0 - u**2, 1e-300)), 0.0)
+        density = 1.0 + np.where(place < 0.5, bump, -bump)
+        found = np.concatenate([found, z[height * 2.0 < density]])
+    return found[:n, None]
+
+
+def problems() -> dict[str, tuple[Sampler, Sampler, int]]:
+    """(P, Q, n) of each alternative."""
+    return {
+        "mean, d = 2": (gaussian(2).draw, gaussian(2, 0.5).draw, 60),
+        "mean, d = 16": (gaussian(16).draw, gaussian(16, 0.7).draw, 60),
+        "variance, d = 2": (gaussian(2).draw, gaussian(2, 0.0, 1.4).draw, 60),
+        "variance, d = 16": (gaussian(16).draw, gaussian(16, 0.0, 1.15).draw, 60),
+        "heavy tail, d = 2": (gaussian(2).draw, student(2, 3).draw, 100),
+        "blobs": (lambda r, n: blobs(r, n, 0.0), lambda r, n: blobs(r, n, 0.8), 200),
+        "1 bump": (lambda r, n: r.random((n, 1)), lambda r, n: perturbed(r, n, 1), 100),
+        "2 bumps": (lambda r, n: r.random((n, 1)), lambda r, n: perturbed(r, n, 2), 200),
+        "4 bumps": (lambda r, n: r.random((n, 1)), lambda r, n: perturbed(r, n, 4), 300),
+    }
+
+
+def level(arguments: argparse.Namespace) -> None:
+    """Rejections at 5 % where P = Q."""
+    nulls: dict[str, Sampler] = {
+        "normal": lambda r, n: r.normal(size=(n, 1)),
+        "t(2), d = 4": lambda r, n: r.standard_t(2, size=(n, 4)),
+        "dice": lambda r, n: r.integers(1, 7, size=(n, 1)).astype(float),
+    }
+    cells = {
+        f"{method} | {name} | n = {n}": (run, sampler, sampler, n)
+        for method, run in LEVELLED.items()
+        for name, sampler in nulls.items()
+        for n in (20, 50)
+        if method != "kolmogorov_smirnov" or "d = " not in name
+    }
+    rejections("calibration_level.json", cells, arguments)
+
+
+def power(arguments: argparse.Namespace) -> None:
+    """Rejections at 5 % on the usual alternatives, ours and the peers'."""
+    cells = {
+        f"{method} | {name} | n = {n}": (run, p, q, n)
+        for name, (p, q, n) in problems().items()
+        for method, run in METHODS.items()
+    }
+    rejections("calibration_power.json", cells, arguments)
+
+
+def rejections(file: str, cells: dict[str, Any], arguments: argparse.Namespace) -> None:
+    saved, kept = opened(file)
+    stop = time.perf_counter() + arguments.seconds
+    for cell, (run, p, q, n) in cells.items():
+        if not wanted(cell, arguments):
+            continue
+        row = kept["cells"].setdefault(cell, {"runs": 0, "rejected": 0})
+        while row["runs"] < arguments.runs and time.perf_counter() < stop:
+            rng = seeded(cell.split(" | ", 1)[1], row["runs"])  # every method meets the same samples
+            x, y = p(rng, n), q(rng, n)
+            row["runs"] += 1
+            row["rejected"] += run(x, y, rng) <= LEVEL
+        row["rate"] = row["rejected"] / max(row["runs"], 1)
+        save(saved, kept)
+        print(f"{cell:56s} {row['runs']:5d} {row['rate']:.3f}", flush=True)
+
+
+def speed(arguments: argparse.Namespace) -> None:
+    """999 permutations at n = 200, ours and hyppo's permutation tests, and n = 5,000 with its memory."""
+    import resource
+
+    saved, kept = opened("calibration_speed.json")
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(200, 10)), rng.normal(size=(200, 10))
+    dv.two_sample_test("energy", x, y, rng=0)
+    for metric in ("energy", "squared_mmd"):
+        times = []
+        for seed in range(20):
+            start = time.perf_counter()
+            dv.two_sample_test(metric, x, y, rng=seed)
+            times.append(time.perf_counter() - start)
+        kept["cells"][f"ours {metric}, n = 200, 999 permutations"] = {"seconds": float(np.median(times))}
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    big = rng.normal(size=(2, 5000, 10))
+    start = time.perf_counter()
+    dv.two_sample_test(["energy", "squared_mmd"], big[0], big[1], rng=0)
+    kept["cells"]["ours energy and squared_mmd, n = 5000, 999 permutations"] = {
+        "seconds": time.perf_counter() - start,
+        "peak_mb": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024,
+        "whole_matrix_mb": 8e-6 * 10_000**2,
+    }
+    save(saved, kept)
+    try:
+        import hyppo.ksample
+    except ImportError:
+        return
+    for name in ("Energy", "MMD"):
+        start = time.perf_counter()
+        getattr(hyppo.ksample, name)().test(x, y, reps=99, auto=False, workers=1)
+        seconds = time.perf_counter() - start
+        kept["cells"][f"hyppo {name}, n = 200, 99 permutations"] = {"seconds": seconds}
+        save(saved, kept)
+    print(json.dumps(kept["cells"], indent=1))
+
+
+# ── files ───────────────────────────────────────────────────────────────────────────────────
+
+
+def opened(name: str) -> tuple[Path, dict[str, Any]]:
+    path = HERE / "results" / name
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"cells": {}}
+    kept["versions"] = {}
+    for package in ("numpy", "scipy", "scikit-learn", "hyppo"):
+        try:
+            kept["versions"][package] = version(package)
+        except PackageNotFoundError:
+            kept["versions"][package] = None
+    return path, kept
+
+
+def save(path: Path, kept: dict[str, Any]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def seeded(cell: str, run: int) -> np.random.Generator:
+    return np.random.default_rng([zlib.crc32(cell.encode()), run])
+
+
+def wanted(cell: str, arguments: argparse.Namespace) -> bool:
+    return all(part in cell for part in arguments.only)
+
+
+KINDS = {"coverage": coverage, "level": level, "power": power, "speed": speed}
+
+
+def calibration(arguments: argparse.Namespace) -> None:
+    """Coverage of intervals, level and power of tests."""
+    warnings.simplefilter("ignore", dv.DivergenceWarning)
+    KINDS[arguments.kind](arguments)
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("kind", choices=list(KINDS))
+    command.add_argument("--n", type=int, nargs="+", default=[100, 500], help="sizes of both samples")
+    command.add_argument("--runs", type=int, default=1000, help="simulations of each cell")
+    command.add_argument("--seconds", type=float, default=math.inf, help="stop after these")
+    command.add_argument("--only", action="append", default=[], help="only cells that hold all of these")

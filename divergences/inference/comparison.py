@@ -1,0 +1,303 @@
+"""Which of several models is closer to the reference, and which differences are more than noise?
+
+The models are judged by the same reference rows, so that their errors are correlated and a difference
+is known better than either value. Rows (or groups of rows) of the reference move all values at once,
+rows of a model its own: from both comes the joint covariance of all values, and from that the
+intervals of all differences together (max-T: Westfall & Young 1993; Hothorn et al. 2008).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from divergences._arrays import detached, to_numpy
+from divergences._inputs import check_integer, check_pair, check_positive, check_rng
+from divergences.inference.influence import Influence, influence
+from divergences.inference.rows import row_of, seed_of
+from divergences.registry import Metric
+from divergences.results import Estimate, Interval
+
+__all__ = ["Comparison", "Difference", "Standing", "compare_models"]
+
+DRAWS = 20_000  # of the largest of the standardised differences
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A model under a metric: its value, and its rank, one more than the number of models surely closer."""
+
+    metric: str
+    model: str
+    estimate: Estimate
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """value(first) − value(second), both without known bias, between two models.
+
+    ``interval`` and ``p_value`` hold for all pairs and metrics at once.
+    ``closer`` names the model that is surely closer to the reference, None if neither is.
+    """
+
+    metric: str
+    first: str
+    second: str
+    value: float
+    standard_error: float
+    interval: Interval
+    p_value: float
+    closer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What ``compare_models`` found: a ``Standing`` of each model, a ``Difference`` of each pair, by metric.
+
+    ``print`` shows the ranking of each metric, models that cannot be told apart joined by "=".
+    """
+
+    standings: tuple[Standing, ...]
+    differences: tuple[Difference, ...]
+    confidence: float
+    n: int
+    d: int
+    seed: int | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics, in the order they were given."""
+        return tuple(dict.fromkeys(each.metric for each in self.standings))
+
+    def ranks(self, metric: str | None = None) -> dict[str, int]:
+        """The rank of each model, 1 the closest; models that cannot be told apart may share one."""
+        wanted = self.metrics[0] if metric is None else metric
+        found = {each.model: each.rank for each in self.standings if each.metric == wanted}
+        if not found:
+            raise KeyError(f"no such metric: {wanted!r}; compared were {', '.join(self.metrics)}")
+        return found
+
+    def difference(self, first: str, second: str, metric: str | None = None) -> Difference:
+        """value(first) − value(second), whichever way round it was computed."""
+        wanted = self.metrics[0] if metric is None else metric
+        for each in self.differences:
+            if each.metric == wanted and (each.first, each.second) == (first, second):
+                return each
+            if each.metric == wanted and (each.second, each.first) == (first, second):
+                interval = Interval(-each.interval.upper, -each.interval.lower, each.interval.confidence)
+                return replace(each, first=first, second=second, value=-each.value, interval=interval)
+        raise KeyError(f"{wanted}: {first!r} and {second!r} were not compared")
+
+    def __str__(self) -> str:
+        lines = []
+        for metric in self.metrics:
+            rows = sorted(
+                (each for each in self.standings if each.metric == metric),
+                key=lambda each: (each.rank, self._order(each)),
+            )
+            text = f"{rows[0].model}"
+            for before, after in itertools.pairwise(rows):
+                told = self.difference(before.model, after.model, metric).closer is not None
+                text += f" {'<' if told else '='} {after.model}"
+            lines.append(f"{metric}: {text}")
+            lines += [f"  {each.rank}. {each.model}: {each.estimate}" for each in rows]
+        lines.append(
+            f"('<': closer to the reference, sure at {100 * self.confidence:g} % for all pairs together)"
+        )
+        return "\n".join(lines)
+
+    def _order(self, standing: Standing) -> float:
+        value = standing.estimate.value
+        return -value if "higher is closer" in standing.estimate.notes else value
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionaries, lists and numbers, ready for JSON."""
+        from dataclasses import asdict
+
+        found = asdict(self)
+        found["standings"] = [
+            {**asdict(each), "estimate": each.estimate.to_dict()} for each in self.standings
+        ]
+        found["differences"] = [asdict(each) for each in self.differences]
+        found["notes"] = list(self.notes)
+        return found
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Comparison:
+        """The record that ``to_dict`` wrote, through JSON or not."""
+        standings = (
+            Standing(**{**each, "estimate": Estimate.from_dict(each["estimate"])})
+            for each in found["standings"]
+        )
+        differences = (
+            Difference(**{**each, "interval": Interval(**each["interval"])}) for each in found["differences"]
+        )
+        rest = {**found, "notes": tuple(found["notes"])}
+        return cls(**{**rest, "standings": tuple(standings), "differences": tuple(differences)})
+
+
+def compare_models(
+    metric: str | Metric | Callable[..., Any] | Iterable[Any],
+    x: Any,
+    models: Mapping[str, Any],
+    *,
+    confidence: float = 0.95,
+    groups: int = 20,
+    rng: Any = None,
+    **options: Any,
+) -> Comparison:
+    """Which model's samples are closer to the reference ``x``: differences, simultaneous intervals, ranks.
+
+    ``x`` (n, d); ``models`` a mapping from names to samples (m, d), at least two, drawn independently.
+    ``metric``: a row of METRICS by name or spec, the row, its function, or a list of them; ``options``
+    go to each. All differences between models, of all metrics, are covered together with probability
+    ``confidence``; their p-values are adjusted likewise, by Student's t of the joint covariance. A model
+    ranks behind those that are surely closer, so those that cannot be told apart may share a rank.
+
+    energy, cramer, squared_mmd and kid: the covariance of U-statistics, from the rows' influences. Any
+    other metric: the jackknife, by leaving out each of ``groups`` groups of rows, once for all models
+    where the rows are the reference's; it is called 2·groups times for each model. Of frechet and, in
+    one dimension, wasserstein the bias is taken off; what others have of it cancels in a difference as
+    far as the models have as many rows. With ``bandwidth="median"`` each model would have an MMD of its
+    own: the median over x and all models is taken for all.
+
+    Raises ValueError for fewer than two models, weights, or fewer than four rows of any sample.
+
+    >>> import numpy as np
+    >>> z = np.random.default_rng(0).normal(size=(4, 200, 2))
+    >>> found = compare_models("energy", z[0], {"near": z[1] + 0.1, "far": z[2] + 2.0, "close": z[3]})
+    >>> found.ranks(), found.difference("far", "near").closer
+    ({'near': 1, 'far': 3, 'close': 1}, 'near')
+    """
+    confidence = check_positive(confidence, "confidence")
+    if confidence >= 1.0:
+        raise ValueError(f"confidence must be below 1; got {confidence:g}. 0.95 is the usual one")
+    groups = check_integer(groups, "groups", minimum=3)
+    samples = _checked(x, models)
+    named: list[Any] = [metric] if isinstance(metric, (str, Metric)) or callable(metric) else list(metric)
+    if not named:
+        raise ValueError("metric must name at least one metric; got an empty list")
+    rows = [row_of(each, **options) for each in named]
+    for row in rows:
+        if any(row.options.get(name) is not None for name in ("x_weights", "y_weights")):
+            raise ValueError(
+                "x_weights, y_weights: models are compared without weights. Resample by weight first"
+            )
+    seed = seed_of(rng)
+    draws = check_rng(rng if seed is None else seed)
+    drawn = int(draws.integers(2**32))
+    found = [influence(row, samples[0], samples[1:], groups, drawn) for row in rows]
+    signs = np.repeat([-1.0 if row.better == "higher" else 1.0 for row in rows], len(models))
+    return _assembled(rows, list(models), found, signs, confidence, draws, samples[0].shape, seed)
+
+
+def _checked(x: Any, models: Any) -> list[np.ndarray]:
+    """x and every model's samples in float64, in that order."""
+    if not isinstance(models, Mapping) or not all(isinstance(name, str) for name in models):
+        raise TypeError(
+            f"models must map names to samples, such as {{'a': y_a, 'b': y_b}}; got {type(models).__name__}"
+        )
+    if len(models) < 2:
+        raise ValueError(f"models must hold at least two; got {len(models)}. estimate is for one")
+    samples: list[np.ndarray] = []
+    for name, y in models.items():
+        pair = check_pair(x, y, min_rows=4, names=("x", f"models[{name!r}]"))
+        if not samples:
+            samples.append(np.asarray(to_numpy(detached(x)), dtype=np.float64).reshape(pair.n, pair.d))
+        samples.append(np.asarray(to_numpy(detached(y)), dtype=np.float64).reshape(pair.m, pair.d))
+    return samples
+
+
+def _assembled(
+    rows: list[Metric],
+    names: list[str],
+    found: list[Influence],
+    signs: np.ndarray,
+    confidence: float,
+    rng: np.random.Generator,
+    shape: tuple[int, ...],
+    seed: int | None,
+) -> Comparison:
+    values = np.concatenate([each.values for each in found])
+    covariance, freedom = _covariance(found, len(names))
+    count = len(names)
+    pairs = [
+        (k * count + i, k * count + j)
+        for k in range(len(rows))
+        for i, j in itertools.combinations(range(count), 2)
+    ]
+    first, second = np.array(pairs).T
+    gaps = values[first] - values[second]
+    errors = np.sqrt(
+        np.maximum(covariance[first, first] + covariance[second, second] - 2 * covariance[first, second], 0.0)
+    )
+    largest = _largest(covariance, first, second, errors, freedom, rng)
+    reach = float(np.quantile(largest, confidence)) * errors
+    differences, behind = [], np.zeros(len(values), dtype=int)
+    for (i, j), gap, error, half in zip(pairs, gaps, errors, reach, strict=True):
+        told = abs(gap) > half
+        nearer, farther = (i, j) if signs[i] * gap < 0 else (j, i)
+        behind[farther] += told
+        ratio = abs(gap) / error if error > 0 else (math.inf if gap else 0.0)
+        differences.append(
+            Difference(
+                metric=rows[i // count].spec, first=names[i % count], second=names[j % count],
+                value=float(gap), standard_error=float(error),
+                interval=Interval(float(gap - half), float(gap + half), confidence),
+                p_value=float((1 + np.sum(largest >= ratio)) / (1 + len(largest))),
+                closer=names[nearer % count] if told else None,
+            )
+        )  # fmt: skip
+    standings = []
+    for k, (row, each) in enumerate(zip(rows, found, strict=True)):
+        for i, name in enumerate(names):
+            place = k * count + i
+            estimate = Estimate(
+                float(each.plain[i]), standard_error=float(math.sqrt(covariance[place, place])),
+                bias=float(each.plain[i] - each.values[i]), extrapolated=float(each.values[i]),
+                notes=("higher is closer",) if row.better == "higher" else (),
+                n=shape[0], m=each.sizes[i], d=shape[1], metric=row.spec, method=each.method,
+            )  # fmt: skip
+            standings.append(Standing(row.spec, name, estimate, 1 + int(behind[place])))
+    return Comparison(
+        tuple(standings), tuple(differences), confidence, n=shape[0], d=shape[1], seed=seed,
+        notes=tuple(dict.fromkeys(note for each in found for note in each.notes)),
+    )  # fmt: skip
+
+
+def _covariance(found: list[Influence], count: int) -> tuple[np.ndarray, int]:
+    """Of all values, metric by metric and in it model by model; and its degrees of freedom."""
+    size = len(found) * count
+    covariance = np.zeros((size, size))
+    for (k, one), (h, other) in itertools.product(enumerate(found), repeat=2):
+        at, to = slice(k * count, (k + 1) * count), slice(h * count, (h + 1) * count)
+        if one.shared.shape[1] == other.shared.shape[1]:  # by the same rows or groups
+            covariance[at, to] += one.shared @ other.shared.T
+        for i in range(count):
+            if len(one.own[i]) == len(other.own[i]):
+                covariance[k * count + i, h * count + i] += one.own[i] @ other.own[i]
+    return covariance, min(each.freedom for each in found)
+
+
+def _largest(
+    covariance: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    errors: np.ndarray,
+    freedom: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Draws of the largest standardised difference, were none real: multivariate t."""
+    scale, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(np.maximum(scale, 0.0))
+    contrasts = (root[first] - root[second]) / np.where(errors > 0, errors, 1.0)[:, None]
+    normal = np.abs(rng.normal(size=(DRAWS, root.shape[1])) @ contrasts.T).max(axis=1)
+    found: np.ndarray = normal / np.sqrt(rng.chisquare(freedom, size=DRAWS) / freedom)
+    return found
