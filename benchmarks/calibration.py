@@ -213,8 +213,8 @@ def hyppo_p_value(name: str) -> Callable[..., float]:
 def published_mmdagg(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> float:
     """MMDAgg as published (Schrab et al. 2023, algorithm 1): 0 if it rejects.
 
-    Ten Laplace and ten Gaussian kernels; permutations, B₁ = B₂ = 500 and 50 steps of bisection; bandwidths evenly spaced from half the 5 %
-    quantile of the distances to twice the 95 % quantile.
+    Ten Laplace and ten Gaussian kernels, bandwidths evenly spaced from half the 5 % quantile of the
+    distances to twice the 95 % quantile; permutations, B₁ = B₂ = 500 and 50 steps of bisection.
     """
     z, n = np.concatenate([x, y]), len(x)
     total = len(z)

@@ -18,12 +18,12 @@ TILE = 1024
 
 @dataclass(frozen=True)
 class RowSums:
-    """Σ_j k(x_i, y_j) by i, ``rows`` (n,), and by j, ``columns`` (m,); Σ k², and Σ k(x_i, x_i)."""
+    """Σ_j k(x_i, y_j) by i, ``rows`` (n,), and by j, ``columns`` (m,); Σ k², and k(x_i, x_i)."""
 
     rows: np.ndarray
     columns: np.ndarray
     squares: float
-    diagonal: float = 0.0
+    diagonal: np.ndarray
 
 
 def row_sums(
@@ -38,14 +38,16 @@ def row_sums(
         for row in slices(0, n, step)
         for column in slices(row.start if y is None else 0, m, step)
     ]
-    rows, columns, squares, diagonal = np.zeros(n), np.zeros(m), [], 0.0
+    rows, columns, squares = np.zeros(n), np.zeros(m), []
+    diagonal = np.zeros(n if y is None else 0)
     for (row, column), found in zip(tiles, spread(_tile, tiles, (x, y, gram)), strict=True):
         rows[row] += found.rows
         if y is None and row != column:  # its transpose
             rows[column] += found.columns
         columns[column] += found.columns
         squares.append(found.squares * (2.0 if y is None and row != column else 1.0))
-        diagonal += found.diagonal
+        if len(found.diagonal):
+            diagonal[row] = found.diagonal
     return RowSums(rows, rows if y is None else columns, math.fsum(squares), diagonal)
 
 
@@ -57,9 +59,9 @@ def _tile(
 ) -> RowSums:
     row, column = tile
     block = np.array(gram(x[row], (x if y is None else y)[column]), dtype=np.float64)
-    diagonal = 0.0
+    diagonal = np.zeros(0)
     if y is None and row == column:
-        diagonal = float(block.trace())
+        diagonal = block.diagonal().copy()
         np.fill_diagonal(block, 0.0)
     squares = float(np.einsum("ij,ij->", block, block))
     return RowSums(block.sum(axis=1), block.sum(axis=0), squares, diagonal)

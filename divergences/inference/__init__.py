@@ -1,9 +1,26 @@
-"""How sure is a value? Errors and floors, permutation tests, comparison of models."""
+"""How sure is a value? Errors and floors, permutation tests, comparison of models, shares of rows."""
 
 from __future__ import annotations
 
 from divergences.inference.comparison import Comparison, compare_models
 from divergences.inference.estimation import estimate
+from divergences.inference.shares import (
+    Attribution,
+    Clusters,
+    attribution,
+    far_from_data,
+    uncovered_clusters,
+)
 from divergences.inference.two_sample import two_sample_test
 
-__all__ = ["Comparison", "compare_models", "estimate", "two_sample_test"]
+__all__ = [
+    "Attribution",
+    "Clusters",
+    "Comparison",
+    "attribution",
+    "compare_models",
+    "estimate",
+    "far_from_data",
+    "two_sample_test",
+    "uncovered_clusters",
+]

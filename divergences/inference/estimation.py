@@ -169,7 +169,7 @@ def _by_groups(row: Metric, x: Any, y: Any, confidence: float, rng: Any) -> Esti
         notes = (ROUGH,)
     if found.largest_share > FEW_ROWS_SHARE:
         share = round(100 * found.largest_share)
-        notes = (
+        notes += (
             f"a few rows make up {share} % of the variance: tails so heavy that the interval is too short",
         )
     return Estimate(

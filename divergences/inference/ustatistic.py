@@ -14,13 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from divergences._arrays import to_numpy
 from divergences._inputs import Pair
 from divergences._pairwise import row_sums
 from divergences.inference.intervals import squared_length_interval
 from divergences.kernels import PairKernel
 from divergences.results import Interval
 
-__all__ = ["PairMean", "pair_mean"]
+__all__ = ["KernelMeans", "PairMean", "kernel_means", "pair_mean"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,30 @@ class PairMean:
         return squared_length_interval(self.unbiased, bias, self.first, self.second, confidence)
 
 
+@dataclass(frozen=True)
+class KernelMeans:
+    """The mean of the kernel of each row with its own sample, i = j included, and with the other one."""
+
+    x_own: np.ndarray
+    x_other: np.ndarray
+    y_own: np.ndarray
+    y_other: np.ndarray
+
+
+def kernel_means(kernel: PairKernel, pair: Pair) -> KernelMeans:
+    """For uniform weights; without the kernel's factor and scale."""
+    x, y = pair.raw() if kernel.raw else (pair.x, pair.y)
+    x, y = to_numpy(x), to_numpy(y)
+    gram = _mean_gram(kernel)
+    in_x, in_y, across = row_sums(x, None, gram), row_sums(y, None, gram), row_sums(x, y, gram)
+    return KernelMeans(
+        x_own=(in_x.rows + in_x.diagonal) / len(x),
+        x_other=across.rows / len(y),
+        y_own=(in_y.rows + in_y.diagonal) / len(y),
+        y_other=across.columns / len(x),
+    )
+
+
 def pair_mean(kernel: PairKernel, pair: Pair) -> PairMean:
     """U and its variance for uniform weights and at least four rows a side, in the caller's unit."""
     x, y = pair.raw() if kernel.raw else (pair.x, pair.y)
@@ -53,7 +78,7 @@ def pair_mean(kernel: PairKernel, pair: Pair) -> PairMean:
     a, b = in_x.rows / (n - 1), in_y.rows / (m - 1)  # mean of each row over its own sample
     c, e = across.rows / m, across.columns / n  # and over the other
     unbiased = float(a.mean() + b.mean() - 2.0 * c.mean())
-    within = (in_x.rows.sum() + in_x.diagonal) / n**2 + (in_y.rows.sum() + in_y.diagonal) / m**2
+    within = (in_x.rows.sum() + in_x.diagonal.sum()) / n**2 + (in_y.rows.sum() + in_y.diagonal.sum()) / m**2
     biased = float(within - 2.0 * c.mean())
     # what is left of each kernel's variance when functions of one argument have explained theirs
     left_across = _left_across(across.squares / (n * m), c, e)
