@@ -11,16 +11,22 @@ import typer
 
 from gan import _shell
 
-__all__ = ["DIAGNOSES", "diagnose"]
+__all__ = ["DIAGNOSES", "Asked", "diagnose", "plain"]
 
 
-class _Asked:
+class Asked:
     """What a diagnosis is to look at: a model of the user's, or None for a run of its own."""
 
     def __init__(
-        self, run: str | None, data: str | None, seed: int, quick: bool, progress: bool | None
+        self,
+        run: str | None = None,
+        data: str | None = None,
+        seed: int | None = None,
+        quick: bool = False,
+        progress: bool | None = None,
     ) -> None:
-        self.seed, self.quick, self.progress = seed, quick, progress
+        self.seed, self.quick, self.progress = seed or 0, quick, progress
+        self.changes = {} if seed is None else {"seed": seed}  # of recipes that have a seed of their own
         self.model: Any = None
         self.dataset: Any = None
         if run is not None:
@@ -61,22 +67,22 @@ class _Asked:
         return max(count // 50, 4) if self.quick else count
 
 
-def _optimal(asked: _Asked) -> tuple[Any, Any]:
+def _optimal(asked: Asked) -> tuple[Any, Any]:
     from gan.diagnostics import optimal_critic, pictures
 
     found = optimal_critic(steps=asked.steps(1500), seed=asked.seed, progress=asked.progress)
     return [found], pictures.optimal_critic(found)
 
 
-def _value(asked: _Asked) -> tuple[Any, Any]:
+def _value(asked: Asked) -> tuple[Any, Any]:
     from gan.diagnostics import optimal, pictures
 
-    recipe = optimal.FOLLOWED.but(seed=asked.seed, iterations=asked.steps(1500))
+    recipe = optimal.FOLLOWED.but(iterations=asked.steps(1500), **asked.changes)
     found = optimal.value_along_training(recipe, best_steps=asked.steps(400), progress=asked.progress)
     return [found], pictures.value_along_training(found)
 
 
-def _gradients(asked: _Asked) -> tuple[Any, Any]:
+def _gradients(asked: Asked) -> tuple[Any, Any]:
     from gan.diagnostics import generator_gradients, pictures
     from gan.recipes import RECIPES
 
@@ -89,7 +95,7 @@ def _gradients(asked: _Asked) -> tuple[Any, Any]:
     return found, pictures.generator_gradients(found)
 
 
-def _lipschitz(asked: _Asked) -> tuple[Any, Any]:
+def _lipschitz(asked: Asked) -> tuple[Any, Any]:
     import torch
 
     from gan.diagnostics import lipschitz, pictures
@@ -110,7 +116,7 @@ def _lipschitz(asked: _Asked) -> tuple[Any, Any]:
     return found, pictures.lipschitz(found)
 
 
-def _wgan(asked: _Asked, regularizer: str) -> Any:
+def _wgan(asked: Asked, regularizer: str) -> Any:
     from gan.recipes import Recipe
 
     objective = "non-saturating" if regularizer in ("none", "r1r2(0.1)") else "wgan"
@@ -122,11 +128,11 @@ def _wgan(asked: _Asked, regularizer: str) -> Any:
     )  # fmt: skip
 
 
-def _equilibrium(asked: _Asked) -> tuple[Any, Any]:
+def _equilibrium(asked: Asked) -> tuple[Any, Any]:
     from gan.diagnostics import duality_gap, optimal, pictures
 
     at = [asked.steps(count) for count in (100, 500, 3000)]
-    models, dataset = asked.moments(optimal.LINE.but(seed=asked.seed, iterations=at[-1]), at)
+    models, dataset = asked.moments(optimal.LINE.but(iterations=at[-1], **asked.changes), at)
     found = [
         duality_gap(one, dataset, steps=asked.steps(500), seed=asked.seed, progress=asked.progress)
         for one in models
@@ -140,7 +146,7 @@ GAMES = (
 )  # fmt: skip
 
 
-def _dirac(asked: _Asked) -> tuple[Any, Any]:
+def _dirac(asked: Asked) -> tuple[Any, Any]:
     from gan.diagnostics import dirac, pictures
 
     rules = ("simultaneous", "alternating", "extragradient")
@@ -154,15 +160,17 @@ def _dirac(asked: _Asked) -> tuple[Any, Any]:
     return [one for row in found for one in row], pictures.dirac(found)
 
 
-def _four_panels(asked: _Asked) -> tuple[Any, Any]:
+def _four_panels(asked: Asked) -> tuple[Any, Any]:
     from gan.diagnostics import figure, optimal, pictures
 
-    recipe = optimal.LINE.but(seed=asked.seed, iterations=asked.steps(3000))
-    found = figure.four_panels(recipe, critic_steps=asked.steps(1000), progress=asked.progress)
+    recipe = optimal.LINE.but(iterations=asked.steps(3000), **asked.changes)
+    found = figure.four_panels(
+        recipe, critic_steps=asked.steps(1000), frames=6 if asked.quick else 60, progress=asked.progress
+    )
     return [found], pictures.four_panels(found)
 
 
-DIAGNOSES: dict[str, Callable[[_Asked], tuple[Any, Any]]] = {
+DIAGNOSES: dict[str, Callable[[Asked], tuple[Any, Any]]] = {
     "optimal-critic": _optimal,
     "value": _value,
     "gradients": _gradients,
@@ -187,7 +195,7 @@ def diagnose(
     out: Annotated[
         str, typer.Option(metavar="FOLDER", help="Where pictures and numbers go.")
     ] = "gan-diagnostics",
-    seed: Annotated[int, typer.Option(metavar="INT")] = 0,
+    seed: Annotated[int | None, typer.Option(metavar="INT", help="Repeats everything.")] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="A fiftieth of the steps: to see that it runs.")
     ] = False,
@@ -201,7 +209,7 @@ def diagnose(
     """
     with _shell.refusals():
         chosen = _chosen(names, run)
-        asked = _Asked(run, data, seed, quick, False if quiet else None)
+        asked = Asked(run, data, seed, quick, False if quiet else None)
         folder = Path(out)
         folder.mkdir(parents=True, exist_ok=True)
         for name in chosen:
@@ -234,9 +242,7 @@ def _leave(name: str, found: Any, picture: Any, folder: Path) -> None:
     from gan.report import save_picture
 
     save_picture(picture, folder / name)
-    write_text(
-        folder / f"{name}.json", json_text({"caption": picture.caption, "found": _plain(found)}) + "\n"
-    )
+    write_text(folder / f"{name}.json", json_text({"caption": picture.caption, "found": plain(found)}) + "\n")
     if name == "four-panels":
         pictures.film(found[0], folder / "four-panels.gif")
 
@@ -244,20 +250,20 @@ def _leave(name: str, found: Any, picture: Any, folder: Path) -> None:
 LARGEST = 64  # numbers of an array that a file keeps: curves, not densities
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Records as dictionaries with the sentence they say; long arrays and frames of the film are left out."""
     import numpy as np
 
     if is_dataclass(value) and not isinstance(value, type):
         kept = {one.name: getattr(value, one.name) for one in fields(value) if one.name != "frames"}
         said = {"says": str(value)} if type(value).__str__ is not object.__str__ else {}
-        return {**said, **{name: plain for name, one in kept.items() if (plain := _plain(one)) is not None}}
+        return {**said, **{name: bare for name, one in kept.items() if (bare := plain(one)) is not None}}
     if isinstance(value, np.ndarray):
         if value.size > LARGEST:
             return None
         return [[one.real, one.imag] for one in value] if np.iscomplexobj(value) else value.tolist()
     if isinstance(value, dict):
-        return {key: plain for key, one in value.items() if (plain := _plain(one)) is not None}
+        return {key: bare for key, one in value.items() if (bare := plain(one)) is not None}
     if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     return value.item() if isinstance(value, np.generic) else value

@@ -113,7 +113,7 @@ def film(found: FourPanels, path: str | os.PathLike[str], *, fps: int = 8) -> No
         above = figure.add_axes((0.09, 0.36, 0.88, 0.55))
         below = figure.add_axes((0.09, 0.1, 0.88, 0.24))
         writer = PillowWriter(fps=fps)
-        with writer.saving(figure, os.fspath(path), dpi=110):
+        with writer.saving(figure, os.fspath(path), dpi=90):
             for at in [*found.frames, *[found.frames[-1]] * (2 * fps)]:
                 above.clear()
                 below.clear()

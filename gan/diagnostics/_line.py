@@ -8,6 +8,7 @@ sampled, so what holds on finite supports (V ≤ −log 4 + 2 JS, say) holds her
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,8 @@ __all__ = ["CELLS", "Position", "critic_outputs", "dual_of", "known", "masses", 
 
 CELLS = 1000
 STEPS = 4096  # of the noise, each of which the generator takes to a short piece of the line
-ENDS = 6.0  # of normal noise: 2e-9 lies beyond
+ENDS = 9.0  # of normal noise: far enough for Q to have mass wherever P has, in divergences such as KL
+DEEP, FARTHEST = 21.0, 20  # nats below the top, and how many tenths of the samples' range one looks for it
 SHOWN = 16  # noises whose way from z to x is kept for the arrows
 
 
@@ -101,10 +103,18 @@ def dual_of(objective: Objective) -> DualObjective:
 
 
 def reach(dataset: Dataset) -> tuple[float, float]:
-    """Where the density lies, with room on both sides."""
+    """Where the density lies: past the samples until it is a billionth of its height."""
+    density: Any = dataset.log_density
     low, high = float(dataset.train.min()), float(dataset.train.max())
-    room = 0.1 * (high - low)
-    return low - room, high + room
+    room, top = 0.1 * (high - low), float(density(dataset.train).max())
+
+    def negligible(x: float) -> bool:
+        return bool(density(np.array([[x]]))[0] < top - DEEP)
+
+    for _ in range(FARTHEST):
+        low -= 0 if negligible(low) else room
+        high += 0 if negligible(high) else room
+    return low, high
 
 
 def masses(dataset: Dataset, edges: np.ndarray) -> np.ndarray:
@@ -123,7 +133,7 @@ def position(model: Model, dataset: Dataset, *, cells: int = CELLS) -> Position:
     images = images.astype(np.float64)
     low, high = reach(dataset)
     edges = np.linspace(min(low, images.min()), max(high, images.max()), cells + 1)
-    q = np.diff(_below(images, shares, edges))
+    q = _between(images, shares, edges)
     middles = (edges[1:] + edges[:-1]) / 2
     shown = np.searchsorted(np.cumsum(shares), (np.arange(SHOWN) + 0.5) / SHOWN)
     return Position(
@@ -163,12 +173,23 @@ def _noise(model: Model) -> tuple[np.ndarray, np.ndarray]:
     from scipy.special import ndtr
 
     ends = np.linspace(-ENDS, ENDS, STEPS + 1)
-    shares = np.diff(ndtr(ends))
-    return ends, shares / shares.sum()
+    shares = np.diff(ndtr(ends[: STEPS // 2 + 1]))  # the right half near 1 has lost its digits
+    return ends, np.concatenate([shares, shares[::-1]]) / (2 * shares.sum())
+
+
+def _between(images: np.ndarray, shares: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """The mass between edges, each step's spread evenly between the images of its ends."""
+    below = _below(images, shares, edges)
+    above = _below(-images, shares, -edges[::-1])[::-1]
+    # far to the right the mass below is 1 to all digits: there the mass above tells the cells apart
+    return np.where(below[1:] < 0.5, np.diff(below), -np.diff(above))
 
 
 def _below(images: np.ndarray, shares: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """The mass at or below each edge, each step's spread evenly between the images of its ends."""
+    """The mass at or below each edge."""
     low, high = np.minimum(images[1:], images[:-1]), np.maximum(images[1:], images[:-1])
-    length = np.maximum(high - low, np.finfo(float).tiny)  # a flat piece is an atom
-    return np.array([shares @ np.clip((edge - low) / length, 0.0, 1.0) for edge in edges])
+    length = high - low
+    flat = length == 0  # an atom
+    length = np.where(flat, 1.0, length)
+    within = (np.where(flat, edge >= high, np.clip((edge - low) / length, 0.0, 1.0)) for edge in edges)
+    return np.array([shares @ share for share in within])

@@ -107,7 +107,7 @@ def dirac(
     ``arrows`` a side of a grid over [−extent, extent]².
 
     Unregularised, simultaneous steps diverge and alternating ones cycle; R1 and R2 converge; clipping and
-    WGAN-GP do not (Mescheder et al. 2018, lemmas 2.3 to 2.8 and section 3).
+    WGAN-GP do not (Mescheder et al. 2018, sections 2 and 3).
 
     >>> dirac(regularizer="r1(1.0)").verdict, dirac(update="simultaneous").verdict
     ('converges', 'diverges')

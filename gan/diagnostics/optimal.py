@@ -35,7 +35,7 @@ __all__ = [
 LINE = Recipe(
     data="mixture", objective="non-saturating", generator="mlp(32, 32, activation=tanh)",
     critic="fourier(64, 64, directions=16, low=0.3, high=4.0)", latent=1, batch=512, iterations=3000,
-    regularizer="r1r2(0.1)", schedule="cosine(final=0.02)",
+    regularizer="r1r2(0.1)", schedule="cosine(final=0.02)", seed=3,
     generator_optimizer="adam(lr=1e-3, beta1=0.5, beta2=0.9)",
     critic_optimizer="adam(lr=4e-3, beta1=0.5, beta2=0.9)",
 )  # fmt: skip

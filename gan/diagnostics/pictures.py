@@ -168,14 +168,15 @@ def lipschitz(found: Mapping[str, Lipschitz]) -> Picture:
 
 
 def duality_gap(found: Sequence[DualityGap]) -> Picture:
-    """Both players' losses as each answers the other, held still; one colour for each moment of the run."""
-    with canvas(2, columns=2, height=2.9) as (figure, axes):
+    """What each player gains as it answers the other, held still; a curve for each moment of the run."""
+    from matplotlib.lines import Line2D
+
+    with canvas(2, columns=2, height=2.7) as (figure, axes):
         shades = np.linspace(0.35, 1, len(found))
         for one, shade in zip(found, shades, strict=True):
             for axis, gain, color in ((axes[0], one.critic, BLUE), (axes[1], one.generator, ORANGE)):
-                at = np.maximum(gain.steps, 0.5)
-                label = f"iteration {one.iteration}: {gain.value:.3f} ± {gain.standard_error:.3f}"
-                axis.plot(at, gain.losses[0] - gain.losses, color=color, alpha=shade, label=label)
+                at = np.maximum(gain.steps, 0.5)  # step 0 has a place on the logarithmic axis
+                axis.plot(at, gain.losses[0] - gain.losses, color=color, alpha=shade)
         for axis, title in zip(
             axes, ("gain of the critic alone", "gain of the generator alone"), strict=True
         ):
@@ -183,13 +184,14 @@ def duality_gap(found: Sequence[DualityGap]) -> Picture:
             axis.axhline(0, color=INK, linewidth=0.8, linestyle=":")
             axis.set_title(title, loc="left")
             axis.set_xlabel("steps of its answer")
-            axis.legend(loc="upper left")
-            low, high = axis.get_ylim()
-            axis.set_ylim(max(low, -0.3 * high), high + 0.35 * (high - max(low, -0.3 * high)))
+        lines = [Line2D([], [], color=INK, alpha=shade) for shade in shades]
+        names = [f"iteration {one.iteration}" for one in found]
+        figure.legend(lines, names, loc="outside upper left", ncols=4)
+    gaps = ", ".join(f"{one.gap:.4f} at iteration {one.iteration}" for one in found)
     return Picture(
         "Is this an equilibrium?",
         "What each player's loss falls by, on held-out data, when it alone trains on against the other as it "
-        "stands. At a Nash equilibrium neither gains.",
+        f"stands. At a Nash equilibrium neither gains. The sum of both: {gaps}.",
         "Gains of critic and generator against the steps of their best responses.",
         figure,
     )
