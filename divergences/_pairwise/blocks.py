@@ -13,7 +13,8 @@ __all__ = ["Tiling", "block_rows", "resident", "row_slices", "slices"]
 BLOCK_BYTES = 32 * 2**20  # beyond this a block falls out of cache and gains nothing
 TASK_ROWS, TASK_SHARE = 1024, 8  # rows of a task: at most, and so that there are about so many tasks
 COLUMN_BYTES = 64 * 2**20  # of columns that are read and prepared together
-TILE_COLUMNS = 2048  # of a product: large enough for BLAS, small enough for the cache
+TILE_COLUMNS = 1024  # of a product: large enough for BLAS, small enough for the cache
+FEW_FEATURES = 256  # beyond, twice as many columns
 
 
 def budget(copies: int) -> float:
@@ -52,9 +53,11 @@ class Tiling(NamedTuple):
         allowed = budget(4) / 8  # numbers
         rows = max(1, min(TASK_ROWS, -(-n // TASK_SHARE), int(allowed // (3 * d))))
         columns = max(1, min(m, int(min(COLUMN_BYTES / 8, 2 * allowed) // (3 * d))))
-        tile_columns = max(1, min(columns, TILE_COLUMNS, int(allowed)))
-        # the more features, the more rows it takes to make packing the columns worthwhile
-        tile_rows = max(1, min(rows, max(128, 2 * d), int(allowed // tile_columns)))
+        # the more features, the larger the tile that makes packing them worthwhile
+        tile_columns = max(
+            1, min(columns, TILE_COLUMNS if d <= FEW_FEATURES else 2 * TILE_COLUMNS, int(allowed))
+        )
+        tile_rows = max(1, min(rows, max(512, 2 * d), int(allowed // tile_columns)))
         return cls(rows, columns, tile_rows, tile_columns)
 
 

@@ -31,6 +31,7 @@ ROOT, GAUSSIAN, LAPLACE, RATIONAL, POWER = range(5)  # the codes of functions.py
 LOOSE = {"nnan", "nsz", "reassoc", "contract", "arcp"}
 EXACT = {"nnan", "nsz", "contract"}  # for exp: its rounding tricks are no algebra
 UNDERFLOW = -700.0  # exponents are clamped: denormal results are a hundred times slower, and add nothing
+FEW = 16  # terms that may be passed over for what they are, beside all that are certainly less
 CHUNK = 64  # columns that are passed over at once where the largest of them does not matter
 
 LOG2_E = 1.4426950408889634
@@ -227,15 +228,12 @@ def direct_tile(
 
 @njit(fastmath=LOOSE)
 def _finish(t: np.ndarray, tile: Tile, i: int, cancels: float, largest: float) -> None:
-    """Row i of a tile of products becomes squared distances; ``largest`` is max ‖y‖²."""
-    square = tile.x_squares[i]
-    least = np.inf
+    """Mend row i of a tile of expanded squared distances; ``largest`` is max ‖y‖²."""
+    limit = cancels * (tile.x_squares[i] + largest)
+    close = 0  # a count runs in vector lanes, a minimum does not
     for j in range(t.size):
-        value = (square + tile.y_squares[j]) - 2.0 * t[j]
-        t[j] = value
-        least = min(least, value)
-    limit = cancels * (square + largest)
-    if least < limit:
+        close += t[j] < limit
+    if close:
         for j in range(t.size):
             if t[j] < limit:
                 t[j] = _apart(tile.x[i], tile.y[j])
@@ -244,55 +242,60 @@ def _finish(t: np.ndarray, tile: Tile, i: int, cancels: float, largest: float) -
 
 
 @njit(cache=True, nogil=True, fastmath=LOOSE)
-def product_tile(product: np.ndarray, tile: Tile, cancels: float, wanted: Wanted, found: Found) -> None:
-    """The same from a tile of inner products about a common centre, which it turns into distances.
+def product_tile(squared: np.ndarray, tile: Tile, cancels: float, wanted: Wanted, found: Found) -> None:
+    """The same from a tile of squared distances by the expansion about a common centre.
 
     Where t < cancels · (‖x‖² + max ‖y‖²) too few digits are left: those are taken from differences.
     """
     work = np.empty(tile.y.shape[0])
     largest = tile.y_squares.max()
     for i in range(tile.x.shape[0]):
-        t = product[i]
+        t = squared[i]
         _finish(t, tile, i, cancels, largest)
         _reduce(t, tile.place + i, tile.b, tile.logs, wanted, found, work)
 
 
 @njit(cache=True, nogil=True, fastmath=LOOSE)
 def screened_tile(
-    product: np.ndarray, shifts: np.ndarray, tile: Tile, margins: np.ndarray, depth: float, most: int,
+    brackets: np.ndarray, tile: Tile, margins: np.ndarray, negligible: float, depth: float, most: int,
     rate: float, found: Found,
 ) -> bool:  # fmt: skip
     """Log sums of a tile from float32 products: the terms that they cannot rule out, in float64.
 
-    A term is 2 · rate · (x·y_j − shift_j) − rate · ‖x‖²; the bracket is known to within
-    ``margins[i]``. Terms that are certainly below exp(top − depth) are passed over, the others are
-    computed from differences. False, and nothing done, if there are more than ``most`` of them.
+    The logarithm of a term is 2 · rate · bracket − rate · ‖x‖²; the bracket, x·y_j − shift_j, is known to
+    within ``margins[i]``. Terms that are certainly below exp(top − depth) are passed over, and of those
+    below exp(top) · negligible / FEW as many as add up to exp(top) · negligible; the others are computed
+    from differences. False, and nothing done, if there are more than ``most`` of them.
     """
-    chunks = np.empty((product.shape[1] + CHUNK - 1) // CHUNK, dtype=np.float32)
+    slight = math.log(negligible / FEW)
+    chunks = np.empty((brackets.shape[1] + CHUNK - 1) // CHUNK, dtype=np.float32)
     rows = slice(tile.place, tile.place + tile.x.shape[0])
     tops, totals = found.tops[0, rows].copy(), found.totals[0, rows].copy()
     taken = 0
     for i in range(tile.x.shape[0]):
-        line = product[i]
+        line = brackets[i]
         if tile.own.size and tile.first <= tile.own[i] < tile.first + line.size:
             line[tile.own[i] - tile.first] = -np.inf
         for c in range(chunks.size):
             start, stop = c * CHUNK, min((c + 1) * CHUNK, line.size)
-            part, part_shifts = line[start:stop], shifts[start:stop]
             largest = np.float32(-np.inf)
-            for j in range(part.size):
-                part[j] -= part_shifts[j]
-                largest = max(largest, part[j])
+            for j in range(start, stop):
+                largest = max(largest, line[j])
             chunks[c] = largest
         top, total = tops[i], totals[i]
         offset = rate * tile.x_squares[i]
         least = max(top, 2.0 * rate * (np.float64(chunks.max()) - margins[i]) - offset) - depth
         limit = (least + offset) / (2.0 * rate) - margins[i]
+        highest, passed = least + depth, 0.0
         for c in range(chunks.size):
             if chunks[c] < limit or chunks[c] == -np.inf:
                 continue
             for j in range(c * CHUNK, min((c + 1) * CHUNK, line.size)):
                 if line[j] < limit or line[j] == -np.inf:
+                    continue
+                bound = 2.0 * rate * (line[j] + margins[i]) - offset - highest
+                if bound < slight and passed < negligible:
+                    passed += math.exp(bound)
                     continue
                 taken += 1
                 value = tile.logs[j] - rate * _apart(tile.x[i], tile.y[j])
@@ -312,11 +315,11 @@ def screened_tile(
 
 
 @njit(cache=True, nogil=True, fastmath=LOOSE)
-def finished_tile(product: np.ndarray, tile: Tile, cancels: float) -> None:
-    """A tile of products becomes squared distances, inf where a row may not use a column."""
+def finished_tile(squared: np.ndarray, tile: Tile, cancels: float) -> None:
+    """Mend a tile of expanded squared distances; inf where a row may not use a column."""
     largest = tile.y_squares.max()
     for i in range(tile.x.shape[0]):
-        _finish(product[i], tile, i, cancels, largest)
+        _finish(squared[i], tile, i, cancels, largest)
 
 
 @njit(cache=True, nogil=True, fastmath=LOOSE)

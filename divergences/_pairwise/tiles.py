@@ -39,6 +39,7 @@ SPECTRUM_ROWS, SPECTRUM_COLUMNS = 256, 8192  # of a tile whose rows each get a h
 SCREENED_COLUMNS = 256  # fewer, and float32 saves nothing
 SCREENED_SHARE = 24  # of a tile's terms at most one in so many may matter
 NEGLIGIBLE = 1e-11  # relative: what all the terms passed over may add
+SYMMETRIC_ROWS = 512  # of a task of a sample with itself
 UNIT32 = 2.0**-24
 LONG = 2e10  # multiplications from which on a visit takes seconds and shows its progress
 
@@ -59,6 +60,7 @@ class Columns:
     start: int
     plain: np.ndarray  # (columns, d)
     centre: np.ndarray
+    _shifted: tuple[np.ndarray, float] | None = None
 
     @property
     def stop(self) -> int:
@@ -74,15 +76,36 @@ class Columns:
         return self.plain - self.centre
 
     @cached_property
-    def single(self) -> np.ndarray:
-        return (self.plain - self.centre).astype(np.float32)
+    def squares(self) -> np.ndarray:
+        return np.einsum("ij,ij->i", self.centred, self.centred)
 
     @cached_property
-    def squares(self) -> np.ndarray:
-        centred = self.__dict__.get("centred")
-        if centred is None:
-            centred = self.plain - self.centre
-        return np.einsum("ij,ij->i", centred, centred)
+    def expanded(self) -> np.ndarray:
+        """(y, 1, ‖y‖²): times (−2x, ‖x‖², 1) that is the squared distance."""
+        return _beside(self.centred, 1.0, self.squares)
+
+    def shifted(self, rate: float, logs: np.ndarray) -> tuple[np.ndarray, float]:
+        """(y, −shift) in float32: times (x, 1) that is x·y − shift; and the largest shift.
+
+        The logarithm of a term is 2 · rate · (x·y − shift) − rate · ‖x‖². Made once: all tasks of a
+        visit have the same weights.
+        """
+        if self._shifted is None:
+            shifts = 0.5 * self.squares - 0.5 / rate * logs
+            largest = np.abs(shifts, where=np.isfinite(shifts), out=np.zeros_like(shifts)).max()
+            with np.errstate(over="ignore"):
+                self._shifted = _beside(self.centred, -shifts, dtype=np.float32), float(largest)
+        return self._shifted
+
+
+def _beside(rows: np.ndarray, *columns: Any, dtype: Any = np.float64) -> np.ndarray:
+    """The rows with more features."""
+    n, d = rows.shape
+    out = np.empty((n, d + len(columns)), dtype=dtype)
+    out[:, :d] = rows
+    for k, column in enumerate(columns):
+        out[:, d + k] = column
+    return out
 
 
 def compiled_visit(
@@ -103,7 +126,9 @@ def compiled_visit(
     tiling = Tiling.of(n, m, d)
     centre = _centre(others, tiling)
     kept = list(_columns(others, centre, tiling)) if shares_memory() and resident(others) else None
-    parts = list(slices(0, n, tiling.rows))
+    # rows in memory are read again for nothing: short tasks leave fewer pairs to be met twice
+    rows = min(tiling.rows, SYMMETRIC_ROWS) if itself and kept else tiling.rows
+    parts = list(slices(0, n, rows))
     label = f"{n} × {m} pairs" if float(n) * m * (d + 8) > LONG else None
     arguments = (x, y, a, b, log_b, own, request, tiling, centre, kept)
     sums = np.zeros((len(parts), len(request.functions)))
@@ -185,7 +210,9 @@ class _Rows:
             tops=np.full((len(rates), len(plain)), -np.inf),
             totals=np.zeros((len(rates), len(plain))),
         )
-        self.depth = math.log(m / NEGLIGIBLE)  # terms e^−depth below the largest add up to no more
+        # relative: what a column's terms may lack; half for all terms e^−depth below the largest
+        self.share = 0.5 * NEGLIGIBLE / m
+        self.depth = -math.log(self.share)
         self.spectrum = Spectrum(rates) if request.many and not request.functions else None
         self.buffer = np.empty(0)  # one for all tiles: fresh pages cost more than the product
         # float32 first, until it does not pay
@@ -217,13 +244,11 @@ class _Rows:
             for height in slices(0, len(self.plain), tiling.tile_rows):
                 tile = self._tile(columns, width, height, b, logs)
                 if self.screens and len(tile.y) >= SCREENED_COLUMNS:
-                    self.screens = self._screened(
-                        tile, self._product(self.single[height], columns.single[width])
-                    )
+                    self.screens = self._screened(columns, width, height, tile, logs)
                     if self.screens:
                         continue
-                product = self._product(self.centred[height], columns.centred[width])
-                product_tile(product, tile, CANCELLATION, self.wanted, self.found)
+                squared = self._product(self.expanded[height], columns.expanded[width])
+                product_tile(squared, tile, CANCELLATION, self.wanted, self.found)
 
     def _tile(self, columns: Columns, width: slice, height: slice, b: np.ndarray, logs: np.ndarray) -> Tile:
         return Tile(
@@ -251,7 +276,7 @@ class _Rows:
                     rows, own = self.plain[height], self.own[height]
                     differences_tile(rows, columns.features, width.start, own, first, t)
                 else:
-                    t = self._product(self.centred[height], columns.centred[width])
+                    t = self._product(self.expanded[height], columns.expanded[width])
                     finished_tile(t, self._tile(columns, width, height, logs, logs), CANCELLATION)
                 spectrum.add(t, logs[width], self.found.tops[:, height], self.found.totals[:, height])
 
@@ -262,28 +287,32 @@ class _Rows:
         out = self.buffer[: shape[0] * shape[1]].reshape(shape)
         return np.matmul(rows, columns.T, out=out)
 
-    def _screened(self, tile: Tile, product: np.ndarray) -> bool:
+    def _screened(self, columns: Columns, width: slice, height: slice, tile: Tile, logs: np.ndarray) -> bool:
         """Whether the tile's float32 products were enough."""
         d, rate = self.plain.shape[1], float(self.wanted.log_rates[0])
-        shifts = 0.5 * tile.y_squares - 0.5 / rate * tile.logs
-        largest = np.abs(shifts, where=np.isfinite(shifts), out=np.zeros_like(shifts)).max()
-        # γ_d of d products in float32 of two factors rounded to it, by Cauchy–Schwarz; the shift and
-        # its subtraction rounded to it; what underflows
-        size = np.sqrt(tile.x_squares * tile.y_squares.max())
-        margins = 1.01 * UNIT32 * ((d + 4) * size + 2.0 * largest) + d * 1e-37
+        shifted, largest = columns.shifted(rate, logs)
         if not largest < 1e37:
             return False
-        most, shifts = product.size // SCREENED_SHARE, shifts.astype(np.float32)
-        return bool(screened_tile(product, shifts, tile, margins, self.depth, most, rate, self.found))
+        # γ_d of d + 1 products in float32 of two factors rounded to it, by Cauchy–Schwarz; what underflows
+        size = np.sqrt(tile.x_squares * tile.y_squares.max())
+        margins = 1.01 * UNIT32 * (d + 5) * (size + largest) + d * 1e-37
+        brackets = self._product(self.single[height], shifted[width])
+        most = brackets.size // SCREENED_SHARE
+        share = self.share * len(tile.y)
+        return bool(screened_tile(brackets, tile, margins, share, self.depth, most, rate, self.found))
 
     @cached_property
     def centred(self) -> np.ndarray:
         return self.plain - self.centre
 
     @cached_property
-    def single(self) -> np.ndarray:
-        return self.centred.astype(np.float32)
-
-    @cached_property
     def squares(self) -> np.ndarray:
         return np.einsum("ij,ij->i", self.centred, self.centred)
+
+    @cached_property
+    def expanded(self) -> np.ndarray:
+        return _beside(-2.0 * self.centred, self.squares, 1.0)
+
+    @cached_property
+    def single(self) -> np.ndarray:
+        return _beside(self.centred, 1.0, dtype=np.float32)
