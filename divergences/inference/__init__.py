@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from divergences.inference.comparison import Comparison, compare_models
 from divergences.inference.estimation import estimate
+from divergences.inference.extrapolation import extrapolate, rows_needed
 from divergences.inference.shares import (
     Attribution,
     Clusters,
@@ -20,7 +21,9 @@ __all__ = [
     "attribution",
     "compare_models",
     "estimate",
+    "extrapolate",
     "far_from_data",
+    "rows_needed",
     "two_sample_test",
     "uncovered_clusters",
 ]

@@ -19,6 +19,7 @@ from divergences._inputs import check_integer, check_pair, check_positive
 from divergences.inference.floor import null_values
 from divergences.inference.intervals import normal_quantile, squared_length_interval, student_quantile
 from divergences.inference.jackknife import jackknife
+from divergences.inference.plugin import histogram_bias
 from divergences.inference.rows import row_of, seed_of, sizes
 from divergences.inference.ustatistic import pair_mean
 from divergences.kernels import pair_kernel
@@ -220,7 +221,15 @@ def _value_only(row: Metric, x: Any, y: Any, confidence: float, rng: Any) -> Est
         raise ValueError(f"metric must have one value; {row.name} has {len(value)}. evaluate lists them all")
     estimator = row.options.get("estimator", getattr(row.keywords.get("estimator"), "default", ""))
     why = WHY_NOT.get(estimator) or WHY_NOT.get(row.name) or f"{row.name} declares none"
-    return Estimate(float(detached(value)), notes=(f"no interval: {why}",), **sizes(x, y))
+    number = float(detached(value))
+    if estimator != "histogram" or row.name not in ("kl", "reverse_kl", "js") or _not_plain(row, x, y):
+        return Estimate(number, notes=(f"no interval: {why}",), **sizes(x, y))
+    bias = histogram_bias(row.name, x, y, row.options.get("bins", row.keywords["bins"].default))
+    extrapolated = number - bias if math.isfinite(bias) and math.isfinite(number) else None
+    note = "the bias is that of these cells with this many rows (Miller 1955), not of cutting into cells"
+    return Estimate(
+        number, notes=(f"no interval: {why}", note), bias=bias, extrapolated=extrapolated, **sizes(x, y)
+    )
 
 
 METHODS: dict[str, Callable[[Metric, Any, Any, float, Any], Estimate]] = {

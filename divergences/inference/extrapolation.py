@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from divergences._arrays import detached, to_numpy
-from divergences._histogram import common_cells
 from divergences._inputs import DivergenceWarning, check_integer, check_pair, check_positive, check_rng
 from divergences._pairwise import spread
 from divergences.inference.estimation import estimate
@@ -21,7 +20,7 @@ from divergences.kernels import pair_kernel
 from divergences.registry import Metric
 from divergences.results import Estimate, Interval
 
-__all__ = ["extrapolate", "histogram_bias", "rows_needed"]
+__all__ = ["extrapolate", "rows_needed"]
 
 
 def extrapolate(
@@ -83,7 +82,7 @@ def extrapolate(
     reach = student_quantile(confidence, len(at) - 2) * error
     return Estimate(
         value, Interval(end - reach, end + reach, confidence), error,
-        notes=(f"the interval is of the end of a line through {len(parts)} subsamples, not of drawing x and y",),
+        notes=(f"the interval is of the end of a line through {len(parts)} subsamples, not of drawing rows",),
         seed=seed, bias=value - end, extrapolated=end, method="line in 1/n", metric=row.spec,
         convention=row.convention, **sizes(x, y),
     )  # fmt: skip
@@ -135,11 +134,12 @@ def rows_needed(
     for name, share in (("confidence", confidence), ("power", power)):
         if check_positive(share, name) >= 1.0:
             raise ValueError(f"{name} must be below 1; got {share:g}")
-    found = estimate(row, x, y, halvings=0, rng=rng)
-    if found.standard_error is None or row.interval not in ("u-statistic", "jackknife"):
+    planned = row.interval in ("u-statistic", "jackknife")
+    found = estimate(row, x, y, halvings=0, rng=rng) if planned else None
+    if found is None or found.standard_error is None:
         raise ValueError(
-            f"{row.name} has no error of drawing x and y by theory, so no size can be planned. Plan with energy, "
-            "squared_mmd or frechet"
+            f"{row.name} has no error of drawing x and y by theory, so no size can be planned. Plan with "
+            "energy, squared_mmd or frechet"
         )
     pilot = 2.0 / (1.0 / (found.n or 1) + 1.0 / (found.m or 1))
     first, second = found.standard_error**2 * pilot, 0.0
@@ -155,38 +155,3 @@ def rows_needed(
         raise ValueError(f"power must be above 0.5: a coin finds half of all differences; got {power:g}")
     allowed = (difference / z) ** 2
     return max(4, math.ceil((first + math.sqrt(first**2 + 4.0 * allowed * second)) / (2.0 * allowed)))
-
-
-def histogram_bias(name: str, x: Any, y: Any, bins: Any) -> float | None:
-    """The first-order bias of a plug-in KL, reverse KL or JS over fixed cells, in nats; None for others.
-
-    E f(p̂, q̂) − f(p, q) to second order in p̂ − p and q̂ − q, at the observed shares. For KL the part of
-    the entropy is Miller's (K − 1)/(2n) (Miller 1955; Paninski 2003, §4), that of the cross entropy
-    Σ p (1 − q)/q / (2m).
-    """
-    pair = check_pair(detached(x), detached(y))
-    with warnings.catch_warnings():  # the value itself has said that the cells are many
-        warnings.simplefilter("ignore", DivergenceWarning)
-        p, q, _ = common_cells(pair, bins)
-    p, q = np.asarray(to_numpy(p)), np.asarray(to_numpy(q))
-    if name == "reverse_kl":
-        return _kl_bias(q, p, pair.m, pair.n)
-    if name == "kl":
-        return _kl_bias(p, q, pair.n, pair.m)
-    if name != "js":
-        return None
-    # JS = H((p + q)/2) − H(p)/2 − H(q)/2, and Miller's correction of each
-    mean = 0.5 * (p + q)
-    met = mean > 0
-    spread = 0.25 * (p * (1 - p) / pair.n + q * (1 - q) / pair.m)
-    of_mean = -0.5 * float(np.sum(spread[met] / mean[met]))
-    alone = 0.25 * ((np.count_nonzero(p) - 1) / pair.n + (np.count_nonzero(q) - 1) / pair.m)
-    return float(of_mean + alone)
-
-
-def _kl_bias(p: np.ndarray, q: np.ndarray, n: int, m: int) -> float:
-    if np.any((p > 0) & (q == 0)):
-        return math.inf
-    met = p > 0
-    own = (np.count_nonzero(met) - 1) / (2.0 * n)
-    return float(own + np.sum(p[met] * (1.0 - q[met]) / q[met]) / (2.0 * m))
