@@ -91,7 +91,7 @@ def test_estimate_tells_the_bias_of_histograms(rng) -> None:
 def test_sizes_keep_their_promise() -> None:
     """With as many rows as told, a difference of 0.2 in squared MMD is found in about 80 % of cases."""
     generator = np.random.default_rng(0)
-    pilot = generator.normal(size=(200, 1)), 1.0 + generator.normal(size=(200, 1))
+    pilot = generator.normal(size=(400, 1)), 1.0 + generator.normal(size=(400, 1))
     n = rows_needed("squared_mmd(bandwidth=1.0)", *pilot, difference=0.05)
     errors = [
         estimate(
