@@ -121,8 +121,8 @@ _MODES = Recipe(
 )
 
 # Ten modes far apart in 1,200 dimensions. Noise in one dimension leaves few samples on the way between modes,
-# and energy distance sees all modes from afar. Relativistic pairing in its place reached 90 % high quality and
-# lost one mode of ten.
+# and energy distance sees all modes from afar. Relativistic pairing reached 90 % high quality, and lost
+# one mode of ten.
 _SUBSPACE = Recipe(
     data="subspace", objective="energy", regularizer="none", latent=1, batch=128, iterations=3000,
     generator="fourier(128, 128, directions=64, low=0.5, high=30.0)", schedule="cosine(final=0.01)",
