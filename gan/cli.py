@@ -1,4 +1,4 @@
-"""The command line: ``gan train``, ``gan evaluate``, ``gan compare``.
+"""The command line: ``gan train``, ``gan evaluate``, ``gan compare``, ``gan diagnose``.
 
 Nothing is listed here by hand that a table elsewhere knows: data, objectives, networks and recipes are
 named by text and looked up. What the user can mend is one line on stderr and exit code 2. Commands are
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         given = None if arguments is None else list(arguments)
         code = command.main(given, prog_name="gan", standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
-        _shell.complain("interrupted; go on with --resume")
+        _shell.complain("interrupted; gan train goes on with --resume, gan compare with the same --out")
         code = 130
     except Exception as error:
         # a usage error: its class is click's or typer's own copy, by version; its method has never moved
