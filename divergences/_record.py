@@ -23,7 +23,9 @@ class Row:
 
     ``metric`` is the spec that ``parse`` reads; a metric of several values has a row for each,
     named ``metric.field``. ``status`` is "ok", "failed" or "left out", and ``error`` says why.
-    ``warnings`` are to be heeded; ``notes`` only say how the value came about.
+    ``warnings`` are to be heeded; ``notes`` only say how the value came about. ``interval`` (lower,
+    upper), ``null_floor`` (the value between two halves of x) and ``extrapolated`` (the value without
+    bias) are there where ``evaluate`` was given a ``confidence`` and the metric has them.
     """
 
     metric: str
@@ -38,6 +40,9 @@ class Row:
     warnings: tuple[str, ...] = ()
     error: str | None = None
     notes: tuple[str, ...] = ()
+    interval: tuple[float, float] | None = None
+    null_floor: float | None = None
+    extrapolated: float | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ class Report:
     validation: np.ndarray | None = field(default=None, repr=False, compare=False)
     x_weights: np.ndarray | None = field(default=None, repr=False, compare=False)
     y_weights: np.ndarray | None = field(default=None, repr=False, compare=False)
+    confidence: float | None = None
 
     def __getitem__(self, metric: str) -> Row:
         """The row of a metric, by its full text or, where only one fits, without its options."""
@@ -87,10 +93,17 @@ class Report:
             "created": self.created,
             "seconds": self.seconds,
             "seed": self.seed,
+            "confidence": self.confidence,
             "versions": dict(self.versions),
             "image_shape": None if self.image_shape is None else list(self.image_shape),
             "rows": [
-                {**asdict(row), "warnings": list(row.warnings), "notes": list(row.notes)} for row in self.rows
+                {
+                    **asdict(row),
+                    "warnings": list(row.warnings),
+                    "notes": list(row.notes),
+                    "interval": None if row.interval is None else list(row.interval),
+                }
+                for row in self.rows
             ],
         }
 

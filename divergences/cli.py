@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
+RANKED_BY = ["energy", "squared_mmd", "frechet"]  # by which several models are compared
+
 app = typer.Typer(
     name="divergences", help="How far apart are two sets of samples, and how sure are you?",
     add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -86,7 +88,11 @@ def _start(
 @app.command()
 def compare(
     real: Annotated[str, typer.Argument(metavar="REAL", help="The reference samples, x: a file, or - .")],
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="The model's samples, y: a file, or - .")],
+    models: Annotated[
+        list[str],
+        typer.Argument(metavar="MODEL", help="The model's samples, y: a file, or - . Several models are "
+                       "ranked against REAL."),
+    ],
     metric: Annotated[
         list[str] | None,
         typer.Option("-m", "--metric", metavar="SPEC", help="A metric, such as 'squared_mmd(bandwidth=1.0)'; "
@@ -103,6 +109,11 @@ def compare(
     validation: Annotated[
         str | None, typer.Option(metavar="FILE", help="Real samples held out, to tune metrics on.")
     ] = None,
+    confidence: Annotated[
+        float | None,
+        typer.Option(metavar="LEVEL", help="Intervals at this level, such as 0.95, and floors between halves "
+                     "of REAL. Several models always have intervals, at 0.95."),
+    ] = None,
     seed: Annotated[int, typer.Option(metavar="INT", min=0, help="Repeats a run exactly.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no remarks.")] = False,
 ) -> None:  # fmt: skip
@@ -116,12 +127,21 @@ def compare(
     Images are flattened; 8-bit ones are divided by 255, into [0, 1]. Other numbers are taken as
     they are.
 
+    Several models: energy, squared_mmd and frechet, or the metrics named, of each, their differences
+    with intervals that hold for all pairs together, and ranks; --json takes them too.
+
     Exit code: 0 if at least one metric succeeded, 1 if none did, 2 if something was refused.
     """
     import divergences  # noqa: F401  fills METRICS
     from divergences.evaluate import evaluate
     from divergences.registry import complete, parse
 
+    if len(models) > 1:
+        if html or markdown or validation:
+            _fail("--html, --markdown and --validation are for one model; leave them out, or name one model")
+        _rank(real, models, metric or RANKED_BY, confidence or 0.95, json_file, seed, quiet)
+        return
+    model = models[0]
     with _refusals():
         metrics = [complete(parse(spec)) for spec in metric] if metric else None
         outputs = [html, None if json_file == "-" else json_file]
@@ -133,10 +153,46 @@ def compare(
     with _refusals(f" (x is {names[0]}, y is {names[1]})"):
         report = evaluate(
             x.array, y.array, metrics, validation=held_out.array if held_out else None, rng=seed,
+            confidence=confidence,
             names=names, image_shape=x.image_shape or y.image_shape, progress=False if quiet else None,
         )  # fmt: skip
     _deliver(report, json_file, html, markdown)
     raise typer.Exit(0 if any(row.status == "ok" for row in report.rows) else 1)
+
+
+def _rank(
+    real: str,
+    models: list[str],
+    metrics: list[str],
+    confidence: float,
+    json_file: str | None,
+    seed: int,
+    quiet: bool,
+) -> None:
+    """Several models against one reference."""
+    from divergences.inference import compare_models
+    from divergences.readers import read
+
+    if sum(name == "-" or name.startswith(("-:", "-[")) for name in (real, *models)) > 1:
+        _fail("standard input (-) can be read only once; put the other samples in files")
+    with _refusals():
+        _check_outputs([None if json_file == "-" else json_file], inputs=[real, *models])
+        x, *others = (read(name) for name in (real, *models))
+    names = [_short_names(real, name)[1] for name in models]
+    if len(set(names)) < len(names):
+        names = models
+    if len(set(names)) < len(names):
+        _fail(f"each model must be named once; got {', '.join(names)}")
+    if not quiet:
+        for y in others:
+            _remark_on_scale(x, y)
+    with _refusals():
+        samples = {name: y.array for name, y in zip(names, others, strict=True)}
+        found = compare_models(metrics, x.array, samples, confidence=confidence, rng=seed)
+    text = json.dumps(found.to_dict(), indent=2, ensure_ascii=False)
+    if json_file and json_file != "-":
+        Path(json_file).write_text(text + "\n", encoding="utf-8")
+    typer.echo(text if json_file == "-" else str(found))
 
 
 def _read_all(real: str, model: str, validation: str | None) -> tuple[Data, Data, Data | None]:

@@ -21,12 +21,14 @@ from divergences._inputs import (
     DivergenceWarning,
     check_integer,
     check_pair,
+    check_positive,
     check_rng,
     check_samples,
 )
 from divergences._pairwise import SHARED, Steps, run_together
 from divergences._progress import Bar
 from divergences._record import Report, Row
+from divergences.inference import estimate
 from divergences.registry import METRICS, Metric, complete, parse
 from divergences.results import Estimate, TestResult
 
@@ -45,6 +47,7 @@ DEFAULT_METRICS = (
     "precision_recall",
     "parzen_log_likelihood",
 )
+SEVERAL = ("precision_recall", "classifier_two_sample")  # values, or a test with a p-value of its own
 UNWEIGHTED = ("kl", "reverse_kl", "js")  # by default estimated from neighbours, which take no weights
 HISTOGRAM_FEATURES = 3  # up to here a histogram has rows enough in its cells
 SHARED_PAIRS = 1e6  # from here on metrics over all pairs share one visit of them
@@ -62,6 +65,7 @@ class _Data:
     seed: int
     pairs: int
     d: int
+    confidence: float | None
 
 
 def evaluate(
@@ -72,6 +76,7 @@ def evaluate(
     validation: Any = None,
     x_weights: Any = None,
     y_weights: Any = None,
+    confidence: float | None = None,
     rng: Any = None,
     names: tuple[str, str] = ("x", "y"),
     image_shape: Sequence[int] | None = None,
@@ -81,7 +86,9 @@ def evaluate(
 
     ``metrics``: specs such as ``"squared_mmd(bandwidth=1.0)"``; None for a set that covers moments,
     kernels, transport, densities, a classifier and neighbours. ``validation``: samples of P held
-    out for measures that tune themselves. ``names`` are what reports call the two samples;
+    out for measures that tune themselves. ``confidence``, such as 0.95, asks ``estimate`` of each metric
+    of one value: its interval, its floor between two halves of ``x`` and its value without bias, where
+    it has them, at several times the cost. ``names`` are what reports call the two samples;
     ``image_shape``, (h, w) or (h, w, 3), says that rows are images. ``progress``: True or False
     forces a bar on stderr; by default one appears on a terminal after two seconds.
 
@@ -94,7 +101,7 @@ def evaluate(
     [('energy', 9.0), ('wasserstein', 5.0)]
     """
     started = time.perf_counter()
-    data = _checked(x, y, {"x_weights": x_weights, "y_weights": y_weights}, validation, rng)
+    data = _checked(x, y, {"x_weights": x_weights, "y_weights": y_weights}, validation, rng, confidence)
     names, image_shape = _checked_names(names), _checked_image_shape(image_shape, data.d)
     rows: list[Row] = []
     chosen = _chosen(metrics, data)
@@ -118,6 +125,7 @@ def evaluate(
         validation=None if validation is None else to_numpy(check_samples(validation, "validation")),
         x_weights=None if x_weights is None else to_numpy(x_weights),
         y_weights=None if y_weights is None else to_numpy(y_weights),
+        confidence=data.confidence,
     )
 
 
@@ -128,8 +136,12 @@ def _kept(samples: Any, name: str) -> np.ndarray:
     return to_numpy(check_samples(samples, name))
 
 
-def _checked(x: Any, y: Any, weights: Mapping[str, Any], validation: Any, rng: Any) -> _Data:
+def _checked(
+    x: Any, y: Any, weights: Mapping[str, Any], validation: Any, rng: Any, confidence: float | None
+) -> _Data:
     """What the metrics are called with, or the error they would all end in."""
+    if confidence is not None and check_positive(confidence, "confidence") >= 1.0:
+        raise ValueError(f"confidence must be below 1; got {confidence:g}. 0.95 is the usual one")
     pair = check_pair(x, y, **weights, streams=True)  # each metric decides for itself whether it streams
     if validation is not None:
         check_pair(validation, x, names=("validation", "x"))
@@ -141,6 +153,7 @@ def _checked(x: Any, y: Any, weights: Mapping[str, Any], validation: Any, rng: A
         seed=_seed(rng),
         pairs=pair.n * pair.m,
         d=pair.d,
+        confidence=confidence,
     )
 
 
@@ -238,7 +251,7 @@ def _shared(chosen: list[Metric], data: _Data) -> dict[int, list[Row]]:
     What cannot share, or fails, is left to be called by itself.
     """
     able = {k: metric for k, metric in enumerate(chosen) if metric.name in SHARED}
-    if len(able) < 2 or data.d == 1 or data.pairs < SHARED_PAIRS:
+    if len(able) < 2 or data.d == 1 or data.pairs < SHARED_PAIRS or data.confidence is not None:
         return {}
     started = time.perf_counter()
     pair = check_pair(data.x, data.y, **data.weights, streams=True)
@@ -319,9 +332,14 @@ def _called(metric: Metric, data: _Data) -> Any:
     offered: dict[str, Any] = dict(data.weights) if metric.weighted else {}
     if data.validation is not None:
         offered["validation"] = data.validation
-    offered["rng"] = _generator(data.seed, metric.name)
+    draws = _generator(data.seed, metric.name)
     options = {k: v for k, v in offered.items() if k in metric.keywords and k not in metric.options}
+    if metric.on == "samples" and data.confidence is not None and metric.name not in SEVERAL:
+        bound = metric.with_options(**options)
+        return estimate(bound, data.x, data.y, confidence=data.confidence, rng=draws)
     if metric.on == "samples":
+        if "rng" in metric.keywords and "rng" not in metric.options:
+            options["rng"] = draws
         return metric(data.x, data.y, **options)
     from divergences import gaussian
 
@@ -347,6 +365,9 @@ def _values(result: Any, suffix: str = "") -> Iterator[dict[str, Any]]:
             "value": float(result.value),
             "standard_error": result.standard_error,
             "notes": result.notes,
+            "interval": None if result.interval is None else (result.interval.lower, result.interval.upper),
+            "null_floor": result.null_floor,
+            "extrapolated": result.extrapolated if result.bias else None,
         }
     elif isinstance(result, TestResult):
         yield {

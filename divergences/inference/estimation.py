@@ -98,11 +98,8 @@ def _floored(found: Estimate, row: Metric, x: Any, halvings: int, rng: np.random
     except ValueError as error:
         note = f"no floor: half of x will not do. {error}"
         return replace(found, notes=(*found.notes, note))
-    floor = float(values.mean())
-    note = f"floor: {halvings} random halvings of x, {rows // 2} rows against {rows // 2}"
-    if halvings > 1 and np.isfinite(values).all():
-        note += f", ± {values.std(ddof=1):.2g} from one to the next"
-    return replace(found, null_floor=floor, notes=(*found.notes, note))
+    note = f"floor: the mean of {halvings} random halvings of x, {rows // 2} rows against {rows // 2}"
+    return replace(found, null_floor=float(values.mean()), notes=(*found.notes, note))
 
 
 # ── methods ─────────────────────────────────────────────────────────────────────────────────

@@ -55,7 +55,7 @@ def _grid(report: Report, marks: list[str], columns: int) -> Any:
         grid.add_column("what it tells", ratio=1)
     for row, mark, meaning in zip(report.rows, marks, wording.meanings(report), strict=True):
         style = STATUS_STYLES[row.status]
-        value = "\n".join(filter(None, [wording.outcome(row), wording.uncertainty(row)]))
+        value = "\n".join(filter(None, [wording.outcome(row), *wording.errors(row)]))
         cells = [row.metric, value, mark, wording.DIRECTIONS[row.better], wording.seconds(row.seconds)]
         grid.add_row(*(Text(cell, style=style) for cell in [*cells, meaning][: len(grid.columns)]))
     return grid

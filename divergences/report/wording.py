@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DIRECTIONS",
     "count",
+    "errors",
     "meanings",
     "number",
     "outcome",
@@ -46,13 +47,24 @@ def outcome(row: Row) -> str:
 
 
 def uncertainty(row: Row) -> str:
-    """What is known about the value's error: "± 0.01", "p = 0.03", or nothing."""
+    """What is known about the value's error: "± 0.01, [1, 2], floor 0.5", "p = 0.03", or nothing."""
+    return ", ".join(errors(row))
+
+
+def errors(row: Row) -> list[str]:
+    """The same, one by one."""
     parts = []
     if row.standard_error is not None:
         parts.append(f"± {row.standard_error:.2g}")
+    if row.interval is not None:
+        parts.append(f"[{row.interval[0]:.4g}, {row.interval[1]:.4g}]")
+    if row.extrapolated is not None:
+        parts.append(f"without bias {row.extrapolated:.4g}")
+    if row.null_floor is not None:
+        parts.append(f"floor {row.null_floor:.4g}")
     if row.p_value is not None:
         parts.append(f"p = {row.p_value:.2g}")
-    return ", ".join(parts)
+    return parts
 
 
 def meanings(report: Report) -> list[str]:

@@ -65,6 +65,46 @@ def refused(capsys, *arguments: object) -> str:
 # ── compare ─────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.fixture
+def several(tmp_path):
+    """A reference and three models, the last far off."""
+    rng = np.random.default_rng(0)
+    names = []
+    for name, shift in (("real", 0.0), ("a", 0.0), ("b", 0.1), ("c", 3.0)):
+        np.save(tmp_path / f"{name}.npy", shift + rng.normal(size=(60, 2)))
+        names.append(str(tmp_path / f"{name}.npy"))
+    return names
+
+
+def test_several_models_are_ranked(capsys, several, tmp_path):
+    code, out, err = call(capsys, "compare", *several, "-m", "energy", "-m", "frechet")
+    assert (code, err) == (0, "")
+    assert out.startswith("energy: ")
+    assert out.splitlines()[0].endswith(" < c.npy")
+    assert "\nfrechet: " in out
+    file = tmp_path / "found.json"
+    assert call(capsys, "compare", *several, "--json", file, "--confidence", 0.9)[0] == 0
+    written = json.loads(file.read_text(encoding="utf-8"))
+    assert written["confidence"] == 0.9
+    assert {each["metric"] for each in written["standings"]} >= {"energy", "frechet"}
+    code, out, _ = call(capsys, "compare", *several, "-m", "energy", "--json", "-")
+    assert [each["rank"] for each in json.loads(out)["standings"]] == [1, 1, 3]
+    assert "for one model" in refused(capsys, "compare", *several, "--html", tmp_path / "page.html")
+    assert "named once" in refused(capsys, "compare", several[0], several[1], several[1])
+    assert "pmf.kl" in refused(capsys, "compare", *several, "-m", "pmf.kl")
+    assert "confidence must be below 1" in refused(capsys, "compare", *several, "--confidence", 95)
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_confidence_shows_intervals_and_floors(capsys, several):
+    code, out, _ = call(capsys, "compare", *several[:2], "-m", "energy", "--confidence", 0.95)
+    assert code == 0
+    assert "floor" in out
+    code, out, _ = call(capsys, "compare", *several[:2], "-m", "energy", "--confidence", 0.9, "--json", "-")
+    row = json.loads(out)["rows"][0]
+    assert row["interval"][0] <= max(row["extrapolated"], 0.0) <= row["interval"][1]
+
+
 def test_compare_prints_a_table(capsys, pair):
     code, out, err = call(capsys, "compare", *pair, *QUICK)
     assert code == 0
@@ -193,7 +233,7 @@ def test_pixels_on_another_scale_are_remarked_on(capsys, tmp_path):
         (["--json", "a.json", "--html", "./a.json"], "two outputs cannot share one file"),
         (["--validation", "nothing.npy"], "nothing.npy: no such file"),
         (["--json", "out.json", "--validation", "nothing.npy"], "nothing.npy: no such file"),
-        (["third.npy"], "unexpected extra argument"),
+        (["third.npy"], "third.npy: no such file"),
     ],
 )
 def test_refusals(capsys, pair, tmp_path, monkeypatch, more, complaint):

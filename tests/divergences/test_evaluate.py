@@ -20,6 +20,7 @@ from divergences import plots
 from divergences._inputs import DivergenceWarning
 from divergences._record import best
 from divergences.evaluate import DEFAULT_METRICS, Report, Row, evaluate
+from divergences.inference import estimate
 from divergences.registry import METRICS, metric
 from divergences.report import files, html, text, wording
 from divergences.results import Estimate, TestResult
@@ -548,3 +549,33 @@ def test_the_users_plot_settings_are_left_alone(report):
 def test_the_text_module_does_not_print(report, capsys):
     text.table(report)
     assert capsys.readouterr().out == ""
+
+
+def test_confidence_adds_intervals_floors_and_values_without_bias(samples) -> None:
+    x, y = samples
+    specs = [
+        "energy",
+        "frechet",
+        "kl",
+        "sliced_wasserstein",
+        "precision_recall(k=3)",
+        "classifier_two_sample",
+    ]
+    plain, sure = evaluate(x, y, specs, rng=3), evaluate(x, y, specs, rng=3, confidence=0.9)
+    assert [row.value for row in sure.rows] == [row.value for row in plain.rows]
+    assert all(row.interval is None and row.null_floor is None for row in plain.rows)
+    found = estimate("energy", x, y, confidence=0.9)
+    assert sure["energy"].interval == (found.interval.lower, found.interval.upper)
+    assert sure["energy"].extrapolated == pytest.approx(found.extrapolated)
+    assert sure["kl"].interval is None
+    assert {name for name in specs[:4] if sure[name].null_floor is None} == set()
+    assert sure["classifier_two_sample"].p_value is not None
+    assert sure.confidence == 0.9
+    written = json.loads(sure.to_json())
+    assert written["confidence"] == 0.9
+    assert written["rows"][0]["interval"] == list(sure["energy"].interval)
+    for shown in (sure.text(width=130), sure.markdown(), sure.html()):
+        assert "floor" in shown
+        assert "without bias" in shown
+    with pytest.raises(ValueError, match="confidence must be below 1"):
+        evaluate(x, y, "energy", confidence=95)
