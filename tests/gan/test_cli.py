@@ -210,6 +210,16 @@ def test_evaluate_prints_json_and_tells_what_does_not_apply(points, tmp_path, ca
     assert (told["measures"], told["parzen"]) == (None, None)
 
 
+def test_evaluate_has_the_ceiling_of_a_code_space(tmp_path, capsys):
+    trained("digits", tmp_path, space="autoencoder(3, hidden=(16,), iterations=10)")
+    assert gan("evaluate", tmp_path, "--samples", 300, "-p", "parzen", "-p", "interpolation", "-q") == 0
+    told = capsys.readouterr().out
+    assert [
+        told.index(name) for name in ("300 training rows", "300 reconstructions", "239 k-means centroids")
+    ]
+    assert "<figure>" in (tmp_path / "evaluation.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
