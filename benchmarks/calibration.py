@@ -1,7 +1,7 @@
 """Is 95 % 95 %? Coverage of the intervals of ``estimate``, level and power of ``two_sample_test``.
 
     python benchmarks/truth.py calibration coverage [--n 100 500] [--runs 1000] [--seconds 500]
-    python benchmarks/truth.py calibration level | power | speed
+    python benchmarks/truth.py calibration level | power | ladder | speed | page
 
 Both samples are mixtures of isotropic Gaussians (Student's t too, as a mixture of variances), so that
 the true values are sums or one-dimensional integrals. Runs are added to what is saved until there
@@ -348,6 +348,66 @@ def rejections(file: str, cells: dict[str, Any], arguments: argparse.Namespace) 
         print(f"{cell:56s} {row['runs']:5d} {row['rate']:.3f}", flush=True)
 
 
+def ladder(arguments: argparse.Namespace) -> None:
+    """How often ``compare_models`` ranks a known ladder rightly, and calls equal models equal."""
+    saved, kept = opened("calibration_ladder.json")
+    stop = time.perf_counter() + arguments.seconds
+    d, n = 4, 300
+
+    def noise(rng: np.random.Generator) -> dict[str, np.ndarray]:
+        scales = (0.0, 0.7, 1.2, 2.0)
+        return {str(s): rng.normal(size=(n, d)) + s * rng.normal(size=(n, d)) for s in scales}
+
+    def modes(rng: np.random.Generator) -> dict[str, np.ndarray]:
+        return {str(k): four_modes(rng, n, d, k) for k in (4, 3, 2, 1)}
+
+    ladders: dict[str, tuple[Sampler, Callable[..., dict[str, np.ndarray]], list[int]]] = {
+        "noise 0, 0.7, 1.2, 2": (lambda r, k: r.normal(size=(k, d)), noise, [1, 2, 3, 4]),
+        "4, 3, 2, 1 of 4 modes": (lambda r, k: four_modes(r, k, d, 4), modes, [1, 2, 3, 4]),
+        "two equal, P = Q": (
+            lambda r, k: r.normal(size=(k, d)), lambda r: {k: r.normal(size=(n, d)) for k in "ab"}, [1, 1],
+        ),
+        "two equal, off by ½": (
+            lambda r, k: r.normal(size=(k, d)),
+            lambda r: {k: 0.5 + r.normal(size=(n, d)) for k in "ab"}, [1, 1],
+        ),
+        "five equal, off by ½": (
+            lambda r, k: r.normal(size=(k, d)),
+            lambda r: {k: 0.5 + r.normal(size=(n, d)) for k in "abcde"}, [1] * 5,
+        ),
+    }  # fmt: skip
+    for name, (reference, make, ranks) in ladders.items():
+        for metric in ("energy", "squared_mmd", "frechet"):
+            cell = f"{name} | {metric}"
+            if not wanted(cell, arguments):
+                continue
+            row = kept["cells"].setdefault(cell, {"runs": 0, "right": 0})
+            while row["runs"] < arguments.runs and time.perf_counter() < stop:
+                rng = seeded(name, row["runs"])
+                x, models = reference(rng, n), make(rng)
+                found = dv.compare_models(metric, x, models, rng=rng)
+                row["runs"] += 1
+                row["right"] += list(found.ranks().values()) == ranks
+            save(saved, kept)
+            print(f"{cell:40s} {row['runs']:5d} {row['right'] / max(row['runs'], 1):.3f}", flush=True)
+
+
+def four_modes(rng: np.random.Generator, n: int, d: int, kept: int) -> np.ndarray:
+    """Four Gaussians, 6 apart, or the first few of them."""
+    z = rng.normal(size=(n, d))
+    mode = rng.integers(0, kept, size=n)
+    z[:, 0] += 6.0 * (mode % 2)
+    z[:, 1] += 6.0 * (mode // 2)
+    return z
+
+
+def page(arguments: argparse.Namespace) -> None:
+    """docs/calibration.md from what is saved."""
+    from calibration_page import write
+
+    write()
+
+
 def speed(arguments: argparse.Namespace) -> None:
     """999 permutations at n = 200, ours and hyppo's permutation tests, and n = 5,000 with its memory."""
     import resource
@@ -414,7 +474,14 @@ def wanted(cell: str, arguments: argparse.Namespace) -> bool:
     return all(part in cell for part in arguments.only)
 
 
-KINDS = {"coverage": coverage, "level": level, "power": power, "speed": speed}
+KINDS = {
+    "coverage": coverage,
+    "level": level,
+    "power": power,
+    "ladder": ladder,
+    "speed": speed,
+    "page": page,
+}
 
 
 def calibration(arguments: argparse.Namespace) -> None:
