@@ -1,7 +1,8 @@
 """The theory of adversarial training, executed: what the papers prove, as numbers.
 
 Distributions on finite supports are samples with repeated rows, so that a mean over a sample is the exact
-expectation, and a critic is a free table of outputs.
+expectation, and a critic is a free table of outputs (``supports``). What generators descend is in
+``test_theory_of_generators``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,15 @@ import math
 import numpy as np
 import pytest
 import torch
+from supports import (
+    ROWS,
+    binomial,
+    divergence_gradient,
+    expected_gradient,
+    finite,
+    generator_gradient,
+    table,
+)
 
 import divergences as dv
 from divergences import pmf
@@ -20,21 +30,8 @@ from divergences.fdivergence import FDIVERGENCES, as_fdivergence
 from gan.models import Flow, Gaussian, Mixture, fit
 from gan.objectives import parse
 
-ROWS = 400  # of a sample: masses are multiples of 1/400
 F_GANS = [f"f-gan(divergence={name})" for name in FDIVERGENCES]
 DUAL_OBJECTIVES = ["minimax", "non-saturating", "lsgan", "hinge", *F_GANS]
-
-
-def finite(rng, k=7):
-    """Random p and q on k points: (p, q, sample of P, sample of Q) with exactly those masses."""
-    counts = [1 + rng.multinomial(ROWS - k, rng.dirichlet(np.ones(k))) for _ in range(2)]
-    samples = [torch.from_numpy(np.repeat(np.arange(k), c)).double()[:, None] for c in counts]
-    return counts[0] / ROWS, counts[1] / ROWS, *samples
-
-
-def table(values):
-    values = torch.as_tensor(values, dtype=torch.float64)
-    return lambda samples: values[samples[:, 0].long()]
 
 
 # ── the discriminator ───────────────────────────────────────────────────────────────────────
@@ -177,21 +174,6 @@ def test_the_mmd_gan_is_the_squared_mmd_between_features(rng):
 # ── gradients of the generator ──────────────────────────────────────────────────────────────
 
 
-def generator_gradient(objective, p, logits):
-    """The gradient in Q's logits of the generator's loss, the critic optimal and held fixed."""
-    q = torch.softmax(logits, 0)
-    v = torch.log(torch.as_tensor(p) / q).detach()
-    # a fake batch of one row a point; their mean weighted by q is what sampling would give
-    one = torch.zeros(1, 1)
-    outputs = [objective.generator_loss(lambda s, at=at: at.expand(len(s)), None, one) for at in v]
-    outputs = torch.stack(outputs)
-    return torch.autograd.grad((q * outputs).sum(), logits)[0].numpy()
-
-
-def divergence_gradient(function, logits):
-    return torch.autograd.grad(function(torch.softmax(logits, 0)), logits)[0].numpy()
-
-
 def test_minus_log_d_descends_kl_minus_twice_js(rng):
     """Arjovsky & Bottou 2017, theorem 2.5: at D*, E_Q[−log D] has the gradient of KL(Q‖P) − 2 JS."""
     p = rng.dirichlet(np.ones(6))
@@ -252,11 +234,6 @@ def test_parallel_lines_have_no_gradient_but_in_w1(theta):
 # ── biased gradients (Bellemare et al. 2017) ────────────────────────────────────────────────
 
 
-def binomial(m, theta):
-    k = np.arange(m + 1)
-    return np.array([math.comb(m, i) for i in k]) * theta**k * (1 - theta) ** (m - k)
-
-
 def sample_w1(m, theta_star, theta):
     """E W1(P̂_m, Q_θ): m draws of Bernoulli(θ*) against Bernoulli(θ) itself."""
     return float(binomial(m, theta_star) @ np.abs(np.arange(m + 1) / m - theta))
@@ -270,18 +247,19 @@ def test_w1_between_bernoullis_is_the_difference_of_their_means():
         assert float(value) == pytest.approx(abs(share - theta))
 
 
-@pytest.mark.parametrize(
-    ("theta_star", "m", "minimiser", "value", "at_truth"),
-    [
-        (0.6, 1, 1.0, 0.4000, 0.4800),
-        (0.6, 2, 0.5, 0.2600, 0.2880),
-        (0.6, 3, 2 / 3, 0.2107, 0.2304),
-        (0.6, 6, 2 / 3, 0.1600, 0.1659),
-        (0.6, 10, 0.6, 0.1204, None),
-        *((0.1, m, 0.0, None, None) for m in range(1, 7)),
-        (0.1, 7, 1 / 7, 0.0938, 0.0957),
-    ],
-)
+# θ*, m, the minimiser of E W1 over samples of size m, its value, the value at θ*
+BERNOULLIS = [
+    (0.6, 1, 1.0, 0.4000, 0.4800),
+    (0.6, 2, 0.5, 0.2600, 0.2880),
+    (0.6, 3, 2 / 3, 0.2107, 0.2304),
+    (0.6, 6, 2 / 3, 0.1600, 0.1659),
+    (0.6, 10, 0.6, 0.1204, None),
+    *((0.1, m, 0.0, None, None) for m in range(1, 7)),
+    (0.1, 7, 1 / 7, 0.0938, 0.0957),
+]
+
+
+@pytest.mark.parametrize(("theta_star", "m", "minimiser", "value", "at_truth"), BERNOULLIS)
 def test_minimising_the_sample_w1_gives_the_wrong_parameter(theta_star, m, minimiser, value, at_truth):
     grid = np.unique(np.concatenate([np.linspace(0, 1, 5001), [minimiser]]))
     losses = [sample_w1(m, theta_star, theta) for theta in grid]
@@ -293,29 +271,26 @@ def test_minimising_the_sample_w1_gives_the_wrong_parameter(theta_star, m, minim
         assert sample_w1(m, theta_star, theta_star) == pytest.approx(at_truth, abs=1e-4)
 
 
+@pytest.mark.parametrize(("theta_star", "m", "minimiser"), [row[:3] for row in BERNOULLIS])
+def test_descending_the_product_s_own_w1_stops_there(theta_star, m, minimiser):
+    """The expected sample gradient of ``wasserstein`` changes sign within 1e-3 of the biased minimiser."""
+    left, right = (minimiser + step for step in (-1e-3, 1e-3))
+    if left > 0:
+        assert expected_gradient(dv.wasserstein, m, theta_star, left) < 0
+    if right < 1:
+        assert expected_gradient(dv.wasserstein, m, theta_star, right) > 0
+
+
 @pytest.mark.parametrize("m", range(1, 11))
 def test_the_cramer_gradient_is_exact_for_every_sample_size(m):
     """E over samples of P of the sample gradient is the true one, 2(θ − θ*); that of W1 is not (−1)."""
-    theta, theta_star = 0.3, 0.6
-    masses, shares = binomial(m, theta_star), np.arange(m + 1) / m
-    cramer = sum(
-        mass * gradient_in_theta(dv.cramer, s, theta) for mass, s in zip(masses, shares, strict=True)
-    )
-    assert cramer == pytest.approx(2 * (theta - theta_star), abs=1e-12)
-    w1 = sum(
-        mass * gradient_in_theta(dv.wasserstein, s, theta) for mass, s in zip(masses, shares, strict=True)
-    )
-    assert w1 == pytest.approx(float(masses @ np.sign(theta - shares)), abs=1e-9)
+    for theta, theta_star in ((0.3, 0.6), (0.35, 0.1)):
+        cramer = expected_gradient(dv.cramer, m, theta_star, theta)
+        assert cramer == pytest.approx(2 * (theta - theta_star), abs=1e-12)
+    shares = np.arange(m + 1) / m
+    w1 = expected_gradient(dv.wasserstein, m, 0.6, 0.3)
+    assert w1 == pytest.approx(float(binomial(m, 0.6) @ np.sign(0.3 - shares)), abs=1e-9)
     assert abs(w1 + 1) > 0.02
-
-
-def gradient_in_theta(measure, share, theta):
-    at = torch.tensor(theta, dtype=torch.float64, requires_grad=True)
-    points = torch.tensor([0.0, 1.0], dtype=torch.float64)
-    real = torch.tensor([1 - share, share], dtype=torch.float64)
-    value = measure(points, points, x_weights=real, y_weights=torch.stack([1 - at, at]))
-    (gradient,) = torch.autograd.grad(value, at)
-    return float(gradient)
 
 
 # ── explicit models ─────────────────────────────────────────────────────────────────────────
