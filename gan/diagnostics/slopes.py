@@ -100,11 +100,12 @@ def upper_bound(critic: nn.Module) -> tuple[tuple[tuple[str, float], ...], str |
     found: list[tuple[str, float]] = []
     for layer in _chain(critic):
         name = type(layer).__name__.removeprefix("Parametrized")
-        bound = next((rule for kind, rule in LAYERS.items() if isinstance(layer, kind)), None)
-        if bound is None:
-            return tuple(found), f"nothing is known of the layer {name}"
+        rule = next((rule for kind, rule in LAYERS.items() if isinstance(layer, kind)), None)
         with torch.no_grad():
-            found.append((name, float(bound(layer))))
+            bound = math.inf if rule is None else float(rule(layer))
+        if math.isinf(bound):
+            return tuple(found), f"nothing is known of the layer {name}"
+        found.append((name, bound))
     return tuple(found), None
 
 
@@ -133,9 +134,8 @@ def _convolution(layer: Any) -> float:
     # the weight by output channels, whatever the groups: a block matrix's norm is that of its largest block
     blocks = layer.weight.chunk(layer.groups)
     norm = max(_spectral(block) for block in blocks) * math.sqrt(overlaps)
-    if layer.padding_mode in ("reflect", "replicate"):
-        return math.inf  # a pixel is repeated more often than overlaps count
-    return norm
+    # other paddings repeat a pixel more often than overlaps count
+    return norm if layer.padding_mode == "zeros" else math.inf
 
 
 def _batch_norm(layer: Any) -> float:
