@@ -37,6 +37,7 @@ __all__ = [
     "Picture",
     "distribution",
     "images",
+    "intervals",
     "marginals",
     "neighbor_distances",
     "parzen_curve",
@@ -70,6 +71,8 @@ class Picture:
 def pictures(report: Report) -> list[Picture]:
     """Every picture that makes sense for the report; one that fails says so in place of the drawing."""
     drawers: list[tuple[str, Callable[[Report], Picture]]] = []
+    if any(row.null_floor is not None for row in report.rows):
+        drawers.append(("How sure", intervals))
     if report.image_shape is not None:
         drawers.append(("Samples", images))
     if report.d == 1:
@@ -89,6 +92,33 @@ def pictures(report: Report) -> list[Picture]:
 
 
 # ── the pictures ────────────────────────────────────────────────────────────────────────────
+
+
+def intervals(report: Report) -> Picture:
+    """Every value with its interval, beside what two halves of the reference are apart: one scale each."""
+    rows = [row for row in report.rows if row.null_floor is not None and np.isfinite(row.value or 0.0)]
+    with canvas(len(rows), columns=1, height=0.62 * len(rows) + 0.3) as (figure, axes):
+        for axis, row in zip(axes, rows, strict=True):
+            if row.interval is not None:
+                axis.plot(
+                    row.interval, [0, 0], color=COLORS[1], linewidth=4, alpha=0.45, solid_capstyle="butt"
+                )
+            axis.plot([row.value], [0], "o", color=COLORS[1], markersize=5)
+            if row.extrapolated is not None:
+                axis.plot([row.extrapolated], [0], "|", color=COLORS[1], markersize=11, markeredgewidth=1.8)
+            axis.axvline(row.null_floor, color=COLORS[0], linewidth=1.2, linestyle="--")
+            axis.set_yticks([0], [shortened(row.metric)])
+            axis.set_ylim(-1, 1)
+            axis.margins(x=0.12)
+    level = f"{100 * (report.confidence or 0.95):g} %"
+    return Picture(
+        "How sure",
+        f"Each measure on a scale of its own: a dot for the value, its {level} interval where theory gives "
+        "one, with a stroke where the value lies without bias, and, dashed, what two halves of "
+        f"{report.names[0]} are apart. A dot near the dashed line says nothing.",
+        "For each measure its value, interval and floor.",
+        figure,
+    )
 
 
 def distribution(report: Report) -> Picture:

@@ -577,5 +577,11 @@ def test_confidence_adds_intervals_floors_and_values_without_bias(samples) -> No
     for shown in (sure.text(width=130), sure.markdown(), sure.html()):
         assert "floor" in shown
         assert "without bias" in shown
+    drawn = plots.pictures(sure)[0]
+    assert drawn.title == "How sure"
+    assert "90 % interval" in drawn.caption
+    labels = [axis.get_yticklabels()[0].get_text() for axis in drawn.figure.axes]
+    assert labels == specs[:4]
+    assert plots.pictures(plain)[0].title != "How sure"
     with pytest.raises(ValueError, match="confidence must be below 1"):
         evaluate(x, y, "energy", confidence=95)
