@@ -14,6 +14,7 @@ from divergences._pairwise.workers import spread
 __all__ = ["RowSums", "row_sums"]
 
 TILE = 1024
+LONG = 1e10  # numbers to subtract and square from which a bar is worthwhile
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ def row_sums(
     ]
     rows, columns, squares = np.zeros(n), np.zeros(m), []
     diagonal = np.zeros(n if y is None else 0)
-    for (row, column), found in zip(tiles, spread(_tile, tiles, (x, y, gram)), strict=True):
+    label = f"{n} × {m} pairs" if float(n) * m * (x.shape[1] + 8) > LONG else None
+    for (row, column), found in zip(tiles, spread(_tile, tiles, (x, y, gram), label=label), strict=True):
         rows[row] += found.rows
         if y is None and row != column:  # its transpose
             rows[column] += found.columns

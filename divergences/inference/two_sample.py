@@ -52,8 +52,8 @@ def two_sample_test(
     (the range of Schrab et al. 2023, §5.2): the aggregated MMD test.
     ``combine`` several components by the same permutations, which keeps the test exact: "min_p" the
     smallest p-value (Schrab et al. 2023), ties by "harmonic", which is the mean of 1/p; "max" the
-    largest statistic in standard deviations. ``components`` hold each one's p-value and, but for "harmonic", the one
-    adjusted for their number (Westfall & Young 1993).
+    largest statistic in standard deviations. ``components`` hold each one's p-value and, but for
+    "harmonic", the one adjusted for their number (Westfall & Young 1993).
 
     energy, cramer, squared_mmd and kid visit the pairs of rows once for all permutations and bandwidths,
     in O(N²·permutations) time and O(N·permutations) bytes, N = n + m; in one dimension energy, cramer

@@ -9,7 +9,7 @@ et al. 2017, appendix A).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,7 +59,7 @@ def kernel_means(kernel: PairKernel, pair: Pair) -> KernelMeans:
     """For uniform weights; without the kernel's factor and scale."""
     x, y = pair.raw() if kernel.raw else (pair.x, pair.y)
     x, y = to_numpy(x), to_numpy(y)
-    gram = _mean_gram(kernel)
+    gram = _MeanGram(kernel.grams)
     in_x, in_y, across = row_sums(x, None, gram), row_sums(y, None, gram), row_sums(x, y, gram)
     return KernelMeans(
         x_own=(in_x.rows + in_x.diagonal) / len(x),
@@ -72,7 +72,7 @@ def kernel_means(kernel: PairKernel, pair: Pair) -> KernelMeans:
 def pair_mean(kernel: PairKernel, pair: Pair) -> PairMean:
     """U and its variance for uniform weights and at least four rows a side, in the caller's unit."""
     x, y = pair.raw() if kernel.raw else (pair.x, pair.y)
-    gram = _mean_gram(kernel)
+    gram = _MeanGram(kernel.grams)
     in_x, in_y, across = row_sums(x, None, gram), row_sums(y, None, gram), row_sums(x, y, gram)
     n, m = len(x), len(y)
     a, b = in_x.rows / (n - 1), in_y.rows / (m - 1)  # mean of each row over its own sample
@@ -100,13 +100,16 @@ def pair_mean(kernel: PairKernel, pair: Pair) -> PairMean:
     )
 
 
-def _mean_gram(kernel: PairKernel) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    def gram(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        blocks = kernel.grams(rows, columns)
+@dataclass(frozen=True)
+class _MeanGram:
+    """Blocks of the mean of several kernels; a class, so that it can be sent to other processes."""
+
+    grams: Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]]
+
+    def __call__(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        blocks = self.grams(rows, columns)
         whole: np.ndarray = np.mean(blocks, axis=0) if len(blocks) > 1 else blocks[0]
         return whole
-
-    return gram
 
 
 def _left_within(mean_square: float, means: np.ndarray) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 
+import joblib
 import numpy as np
 import pytest
 import sklearn
@@ -121,20 +122,20 @@ def test_the_interval_of_frechet_covers() -> None:
     """(shift)² + (1 − s)² in one dimension."""
     generator = np.random.default_rng(2)
     held = 0
-    for _ in range(100):
+    for _ in range(60):
         x, y = generator.normal(size=40), 0.5 + 1.5 * generator.normal(size=40)
         found = estimate("frechet", x, y, confidence=0.9, halvings=0, rng=0)
         held += 0.5 in found.interval
-    assert 90 - 4 * 3 < held <= 100
+    assert 54 - 4 * 2.3 < held
 
 
 def test_the_interval_of_wasserstein_in_one_dimension_covers() -> None:
     generator = np.random.default_rng(3)
     held = 0
-    for _ in range(100):
+    for _ in range(60):
         x, y = generator.normal(size=30), 1.0 + generator.normal(size=40)
         held += 1.0 in estimate("wasserstein", x, y, confidence=0.9, halvings=0, rng=0).interval
-    assert 90 - 4 * 3 < held <= 100
+    assert 54 - 4 * 2.3 < held
 
 
 def test_the_jackknife_by_hand(rng) -> None:
@@ -157,13 +158,13 @@ def test_the_jackknife_by_hand(rng) -> None:
 def test_the_bias_of_frechet_is_taken_off() -> None:
     generator = np.random.default_rng(4)
     plain, without = [], []
-    for _ in range(40):
-        x, y = generator.normal(size=(50, 4)), 1.0 + generator.normal(size=(60, 4))
+    for _ in range(30):
+        x, y = generator.normal(size=(40, 4)), 1.0 + generator.normal(size=(60, 4))
         found = estimate("frechet", x, y, halvings=0, rng=0)
         plain.append(found.value)
         without.append(found.extrapolated)
         assert found.extrapolated == found.value - found.bias
-    error = np.std(without) / math.sqrt(40)
+    error = np.std(without) / math.sqrt(30)
     assert abs(np.mean(without) - 4.0) < 4 * error
     assert np.mean(plain) - 4.0 > 3 * error
 
@@ -241,3 +242,14 @@ def test_scale_and_offset(samples) -> None:
         moved = estimate(metric, 1000.0 * x + 2**20, 1000.0 * y + 2**20, rng=0)
         assert moved.interval.upper == pytest.approx(base.interval.upper * 1000.0**degree, rel=1e-6)
         assert moved.standard_error == pytest.approx(base.standard_error * 1000.0**degree, rel=1e-6)
+
+
+def test_processes_give_the_same(samples) -> None:
+    x, y = samples
+    alone = [estimate("energy", x, y, rng=0), dv.two_sample_test("frechet", x, y, permutations=40, rng=0)]
+    with joblib.parallel_config(backend="loky", n_jobs=2):
+        shared = [
+            estimate("energy", x, y, rng=0),
+            dv.two_sample_test("frechet", x, y, permutations=40, rng=0),
+        ]
+    assert shared == alone
