@@ -47,9 +47,9 @@ SECTIONS = {
         """\
 `four_panels(recipe)` trains on a mixture of two Gaussians and keeps the four moments that figure 1 of
 Goodfellow et al. 2014 draws: (a) early in the run; (b) the discriminator trained on alone, the generator
-held: now D = p/(p + q); (c) the generator moved alone, a few steps, to where that D is high; (d) the end of
-the run, where D is 1/2 all over the data. The D of (b) is near 1 outside the data, where the generator
-never goes, and (c) goes there: that is why the two must take turns.""",
+held: now D = p/(p + q), as far as samples tell; (c) the generator moved alone, a few steps, up the slopes of
+that D; going on would overshoot, as D stands still: hence the turns; (d) the end of the run, where D is 1/2
+all over the data.""",
     ),
     "optimal-critic": (
         "Is the discriminator optimal?",

@@ -111,7 +111,7 @@ def film(found: FourPanels, path: str | os.PathLike[str], *, fps: int = 8) -> No
         figure = Figure(figsize=(4.6, 3.3), facecolor="white")
         FigureCanvasAgg(figure)
         above = figure.add_axes((0.09, 0.36, 0.88, 0.55))
-        below = figure.add_axes((0.09, 0.1, 0.88, 0.24))
+        below = figure.add_axes((0.09, 0.08, 0.88, 0.21))
         writer = PillowWriter(fps=fps)
         with writer.saving(figure, os.fspath(path), dpi=90):
             for at in [*found.frames, *[found.frames[-1]] * (2 * fps)]:
@@ -164,6 +164,6 @@ def span(at: Position) -> tuple[float, float]:
 
 
 def _top(found: FourPanels) -> float:
-    """A height that shows the data's density in the lower two thirds."""
+    """A height that leaves room above the data's density for the generator's."""
     at = found.panels[3]
-    return 1.6 * float(at.p.max() / at.width)
+    return 1.8 * float(at.p.max() / at.width)

@@ -68,7 +68,7 @@ class DualityGap:
 
     def __str__(self) -> str:
         parts = [
-            f"the {name} gains {gain.value:.4f} ± {gain.standard_error:.4f}"
+            f"the {name} gains {round(gain.value, 4) + 0.0:.4f} ± {gain.standard_error:.4f}"
             for name, gain in (("critic", self.critic), ("generator", self.generator))
         ]
         said = (

@@ -51,7 +51,7 @@ class FourPanels:
 
 def four_panels(
     recipe: Recipe = LINE, *, dataset: Dataset | None = None, early: int | None = None,
-    critic_steps: int = 1000, generator_steps: int = 8, frames: int = 60, progress: bool | None = None,
+    critic_steps: int = 1000, generator_steps: int = 4, frames: int = 60, progress: bool | None = None,
 ) -> FourPanels:  # fmt: skip
     """Train on the line and keep the four moments of Goodfellow's figure, and ``frames`` of the whole run.
 

@@ -174,11 +174,12 @@ class ValueCurve:
         return float((self.values - self.divergences).max())
 
     def __str__(self) -> str:
-        scale = "" if self.slope == 1 else f"{self.slope:g} "
+        what = self.divergence.upper() if len(self.divergence) == 2 else self.divergence
+        what = what if self.slope == 1 else f"{self.slope:g} {what}"
         of = np.interp(self.best_at, self.iterations, self.divergences)
         share = float(np.mean(self.best[of > 0.01] / of[of > 0.01])) if (of > 0.01).any() else float("nan")
         return (
-            f"{self.objective}: {scale}{self.divergence} went from {self.divergences[0]:.4f} to "
+            f"{self.objective}: {what} went from {self.divergences[0]:.4f} to "
             f"{self.divergences[-1]:.4f}; the critic of the run saw {self.values[-1]:.4f} of it at the end, "
             f"one trained on at each look {100 * share:.1f} % on average"
         )

@@ -68,14 +68,15 @@ def value_along_training(found: ValueCurve) -> Picture:
     true = "2 JS" if found.slope == 2 else found.divergence
     with canvas(1, columns=1, height=3.2) as (figure, (axis,)):
         axis.plot(found.iterations, found.divergences, color=INK, linewidth=3, alpha=0.3, label=true)
-        axis.plot(found.iterations, found.values, color=BLUE, marker=".", markersize=4, label=said)
+        # a critic's word may fall below 0, and then has no place on a logarithmic axis
+        above = np.where(found.values > 0, found.values, np.nan)
+        axis.plot(found.iterations, above, color=BLUE, marker=".", markersize=4, label=said)
         if len(found.best):
             label = "the same, D trained on"
             axis.plot(
                 found.best_at, found.best, "o", color=ORANGE, markersize=6, mfc="none", mew=1.5, label=label
             )
-        axis.set_yscale("log")  # a critic's word may fall below 0, and then has no place here
-        axis.set_ylim(bottom=min(found.divergences.min(), np.abs(found.values).max()) / 4)
+        axis.set_yscale("log")
         axis.set_xlabel("iteration")
         axis.set_ylabel("nats" if found.is_bound else None)
         axis.legend(loc="upper right")
