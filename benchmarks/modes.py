@@ -1,12 +1,12 @@
-"""Mode coverage of the recipes on the ring of 8 and the grid of 25 (PacGAN's protocol), one seed at a time.
+"""Mode coverage on the ring of 8, the grid of 25 (PacGAN's protocol) and VEEGAN's 1200-d set, seed by seed.
 
     python benchmarks/modes.py --recipes ring grid --seeds 100 101 102
 
 Each run is added to benchmarks/results/modes.json when it is done; seeds that are there already are left
 out, so an interrupted benchmark goes on where it was. 2,500 samples of the averaged generator: modes with a
-sample within 3σ, the share of such samples, reverse KL of the modes' histogram to the uniform one with the
-value a perfect sampler would have, and the spread within modes (standard deviation about each mode's mean,
-over σ; a Gaussian cut off at 3σ has 0.974).
+sample within 3σ (√700·σ + 10σ in the 1200-d set), the share of such samples, reverse KL of the modes'
+histogram to the uniform one with the value a perfect sampler would have, and the spread within modes
+(standard deviation about each mode's mean, over σ; a Gaussian cut off at 3σ has 0.974).
 """
 
 from __future__ import annotations
@@ -61,19 +61,25 @@ def run(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def summary(runs: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def summary(name: str, runs: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Median, smallest and largest of each number, and how many runs meet the aim."""
-    table: dict[str, Any] = {"runs": len(runs), "met": sum(map(meets, runs.values()))}
+    table: dict[str, Any] = {"runs": len(runs), "met": sum(meets(name, found) for found in runs.values())}
     for field in FIELDS:
         values = [found[field] for found in runs.values()]
         table[field] = {"median": statistics.median(values), "min": min(values), "max": max(values)}
     return table
 
 
-def meets(found: dict[str, Any]) -> bool:
-    """All modes, 95 % high quality, reverse KL at most .02, spread at least .85, four CPU-minutes."""
+def meets(name: str, found: dict[str, Any]) -> bool:
+    """All modes; 95 % high quality, reverse KL at most .02, spread at least .85, four CPU-minutes.
+
+    On the 1200-d subspace, whose modes nobody fills, 80 % high quality.
+    """
+    every = found["modes"] == found["true_samples"]["modes"]
+    if name == "subspace":
+        return bool(every and found["high_quality"] >= 80)
     return bool(
-        found["modes"] == found["true_samples"]["modes"]
+        every
         and found["high_quality"] >= 95
         and found["reverse_kl"] <= 0.02
         and found["spread"] >= 0.85
@@ -98,7 +104,7 @@ def main() -> None:
             if str(seed) in entry["runs"]:
                 continue
             entry["runs"][str(seed)] = found = run(recipe.but(seed=seed))
-            entry["summary"] = summary(entry["runs"])
+            entry["summary"] = summary(name, entry["runs"])
             kept["versions"] = versions()
             arguments.out.parent.mkdir(exist_ok=True)
             arguments.out.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
