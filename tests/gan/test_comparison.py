@@ -136,15 +136,19 @@ def test_an_autoencoder_is_shared_and_its_time_counted(monkeypatch):
         data="digits", space="autoencoder(3, hidden=(16,), iterations=10)", generator="mlp(8)",
         critic="mlp(8)", batch=16, iterations=4,
     )  # fmt: skip
-    fitted, framed = [], training.framed
-    monkeypatch.setattr(
-        training,
-        "framed",
-        lambda recipe, *rest, **more: fitted.append(recipe.seed) or framed(recipe, *rest, **more),
-    )
+    fitted, framed, process_time = [], training.framed, comparison.time.process_time
+    monkeypatch.setattr(comparison.time, "process_time", lambda: process_time() + 1000 * len(fitted))
+
+    def slow(recipe, *rest, **more):
+        fitted.append(recipe.seed)  # a thousand seconds go by
+        return framed(recipe, *rest, **more)
+
+    monkeypatch.setattr(training, "framed", slow)
     found = compare(coded, ["energy", "hinge"], [0, 1], samples=SAMPLES, progress=False)
     assert fitted == [0, 1]
     assert found.samples["energy"].shape == (SAMPLES, 64)
+    for name in ("energy", "hinge"):
+        assert all(1000 < run["cpu_seconds"] < 1100 for run in found.runs[name].values())
     with pytest.raises(ValueError, match="the autoencoder alone takes"):
         compare(coded, ["energy"], [0], cpu_seconds=1e-3, samples=SAMPLES, progress=False)
 

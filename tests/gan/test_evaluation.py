@@ -151,6 +151,9 @@ def test_coverage_by_brute_force(rng):
     variances = [np.var(part, axis=0, ddof=1).mean() for part in inside if len(part) > 1]
     assert found.spread == pytest.approx(math.sqrt(np.mean(variances)) / 0.2)
     assert (found.of, found.n) == (5, 500)
+    assert found.reverse_kl_floor == evaluation.reverse_kl_floor(5, total), (
+        "what lies off the modes counts nowhere"
+    )
 
 
 def test_the_edge_of_a_mode_belongs_to_it():
@@ -239,9 +242,13 @@ def test_ways_on_the_sphere(rng):
     np.testing.assert_allclose(steps, steps[:, :1] * np.ones(8), atol=1e-9)
 
 
-def test_ways_that_have_no_circle_are_straight():
-    first = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
-    last = np.array([[-2.0, 0.0], [3.0, 0.0], [0.0, 4.0]])
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [([1.0, 0.0], [-2.0, 0.0]), ([1.0, 0.0], [3.0, 0.0]), ([0.0, 0.0], [0.0, 4.0])],
+    ids=["opposite", "same", "zero"],
+)
+def test_ways_that_have_no_circle_are_straight(first, last):
+    first, last = np.array([first]), np.array([last])
     for on_sphere in (True, False):
         path = latent.ways(first, last, 3, on_sphere=on_sphere)
         np.testing.assert_allclose(path[:, 1], (first + last) / 2)
@@ -256,6 +263,9 @@ def test_an_interpolation_starts_and_ends_at_samples(prior, rng):
     ends = model.sample(8, rng=7)
     np.testing.assert_allclose(paths[:, 0], ends[:4], atol=1e-6)
     np.testing.assert_allclose(paths[:, -1], ends[4:], atol=1e-6)
+    # the network is linear: a straight way in noise is one in samples
+    straight = np.allclose(paths[:, 2], (ends[:4] + ends[4:]) / 2, atol=1e-5)
+    assert straight == (prior == "uniform")
 
 
 # ── the whole ───────────────────────────────────────────────────────────────────────────────
