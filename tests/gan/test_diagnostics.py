@@ -15,6 +15,7 @@ from torch import nn
 
 from divergences.critic.networks import OrthogonalCritic
 from gan import cli, data, diagnostics, networks, regularizers
+from gan.commands.diagnose import plain
 from gan.diagnostics import (
     dirac,
     duality_gap,
@@ -31,6 +32,7 @@ from gan.diagnostics.optimal import LINE
 from gan.model import Frame, Model
 from gan.objectives import parse
 from gan.recipes import Recipe
+from gan.training import train
 
 GAUSSIAN = data.load("gaussian(n=2000)")
 FRAME = Frame(1, None, np.zeros(1), np.ones(1))
@@ -205,8 +207,6 @@ def test_along_a_run_the_value_is_below_the_divergence_and_reaches_it_when_d_is_
 def found_js_at_start():
     """The same first position, from a run that only begins."""
     seen = []
-    from gan.training import train
-
     dataset = data.load(SHORT.data, seed=SHORT.seed)
     train(
         SHORT.but(iterations=1),
@@ -613,23 +613,30 @@ def gan(*arguments):
 
 
 def test_the_command_leaves_pictures_and_numbers(tmp_path, capsys):
-    assert gan("diagnose", "dirac", "four-panels", "--quick", "-q", "--out", tmp_path) == 0
+    assert gan("diagnose", "four-panels", "--quick", "-q", "--out", tmp_path) == 0
     out = capsys.readouterr().out
-    assert "minimax + none, simultaneous, rate 0.1: diverges" in out
     names = {path.name for path in tmp_path.iterdir()}
-    assert names >= {"dirac.png", "dirac.svg", "dirac.json", "four-panels.png", "four-panels.gif"}
-    numbers = json.loads((tmp_path / "dirac.json").read_text())
-    first = numbers["found"][0]
-    assert first["says"] in out
-    assert math.hypot(*first["eigenvalues"][0]) == pytest.approx(abs(1 + 0.05j), abs=1e-7)
+    assert names == {f"four-panels.{kind}" for kind in ("png", "svg", "json", "gif")}
+    numbers = json.loads((tmp_path / "four-panels.json").read_text())
+    assert f"four-panels: {numbers['found'][0]['says']}" in out
+    assert numbers["found"][0]["panels"][3]["iteration"] == 60
+
+
+def test_numbers_are_kept_as_plain_ones():
+    numbers = json.loads(json.dumps(plain([dirac(update="simultaneous", rate=H, steps=2)])))
+    assert numbers[0]["says"].startswith("minimax + none, simultaneous, rate 0.1: diverges")
+    assert math.hypot(*numbers[0]["eigenvalues"][0]) == pytest.approx(abs(1 + 0.05j), abs=1e-7)
+    assert len(numbers[0]["path"]) == 3
+    assert "grid" not in numbers[0], "162 numbers are for a picture"
 
 
 def test_the_command_looks_at_a_run_of_yours(tmp_path, capsys):
     rows = np.random.default_rng(0).normal(size=(400, 2)).astype(np.float32)
     np.save(tmp_path / "mine.npy", rows)
-    quick = ["--iterations", 3, "-q", "-s", "batch=16", "-s", "generator=mlp(8)", "-s", "critic=mlp(8)"]
-    assert gan("train", "--data", tmp_path / "mine.npy", "--out", tmp_path / "run", *quick) == 0
-    capsys.readouterr()
+    recipe = Recipe(
+        data=str(tmp_path / "mine.npy"), generator="mlp(8)", critic="mlp(8)", batch=16, iterations=3
+    )
+    train(recipe, out=tmp_path / "run", measure=None, tensorboard=False, accelerator="cpu")
     assert gan("diagnose", "--run", tmp_path / "run", "--quick", "-q", "--out", tmp_path / "seen") == 0
     out = capsys.readouterr().out
     assert "lipschitz: checkpoint: Lipschitz constant at least" in out
