@@ -42,7 +42,7 @@ def draw_splits(
             "of both; groups='paired' pairs row i of x with row i of y"
         )
     if math.prod(math.comb(total, inside) for total, inside in sizes) <= permutations + 1:
-        return Splits(_all(observed, members, sizes), exhaustive=True)
+        return Splits(_all(n + m, members, sizes), exhaustive=True)
     chosen = np.empty((permutations + 1, n + m), dtype=np.int8)
     chosen[0] = observed
     if groups is None:
@@ -64,19 +64,16 @@ def _members(groups: np.ndarray) -> list[np.ndarray]:
     return np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
 
 
-def _all(observed: np.ndarray, members: list[np.ndarray], sizes: list[tuple[int, int]]) -> np.ndarray:
-    """Every relabelling, the observed one first."""
+def _all(rows: int, members: list[np.ndarray], sizes: list[tuple[int, int]]) -> np.ndarray:
+    """Every relabelling; the observed one first, for in each group the rows of x come first."""
     ways = [itertools.combinations(range(total), inside) for total, inside in sizes]
     found = []
     for choice in itertools.product(*ways):
-        labels = np.zeros(len(observed), dtype=np.int8)
-        for rows, inside in zip(members, choice, strict=True):
-            labels[rows[list(inside)]] = 1
+        labels = np.zeros(rows, dtype=np.int8)
+        for group, inside in zip(members, choice, strict=True):
+            labels[group[list(inside)]] = 1
         found.append(labels)
-    listed = np.array(found, dtype=np.int8)
-    own = np.flatnonzero((listed == observed).all(axis=1))[0]
-    listed[[0, own]] = listed[[own, 0]]
-    return listed
+    return np.array(found, dtype=np.int8)
 
 
 def check_groups(groups: Any, n: int, m: int) -> np.ndarray | None:

@@ -100,6 +100,13 @@ def test_sizes_keep_their_promise() -> None:
         for _ in range(8)
     ]
     assert 0.05 / np.mean(errors) == pytest.approx(1.95996 + 0.84162, rel=0.1)
+    null = generator.normal(size=(300, 1)), generator.normal(size=(300, 1))  # all of it second order
+    n = rows_needed("energy", *null, difference=0.02)
+    errors = [
+        estimate("energy", generator.normal(size=n), generator.normal(size=n), halvings=0).standard_error
+        for _ in range(10)
+    ]
+    assert 0.02 / np.mean(errors) == pytest.approx(1.95996 + 0.84162, rel=0.25)
     assert rows_needed("energy", *pilot, difference=0.1, power=0.9) > rows_needed(
         "energy", *pilot, difference=0.1
     )

@@ -83,6 +83,18 @@ def test_the_variance_is_exact_on_average(shift) -> None:
         assert np.mean(firsts) == pytest.approx(first, rel=0.05)
 
 
+def test_the_first_order_part_is_without_the_blur_of_the_second() -> None:
+    """k(x, y) = xy between N(0, 1) and N(1.5, 1), six rows each: 4 · 1.5² (1/6 + 1/6) on average."""
+    generator = np.random.default_rng(0)
+    firsts = [
+        found_of(
+            "squared_mmd", generator.normal(size=6), 1.5 + generator.normal(size=6), kernel="linear"
+        ).first
+        for _ in range(6000)
+    ]
+    assert np.mean(firsts) == pytest.approx(3.0, rel=0.03)
+
+
 def test_influences_are_derivatives_by_weight(rng) -> None:
     x, y = rng.normal(size=(20, 2)), 1.0 + rng.normal(size=(30, 2))
     found = found_of("squared_mmd", x, y, bandwidth=1.0)

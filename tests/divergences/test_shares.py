@@ -86,6 +86,8 @@ def test_clusters_that_a_model_leaves_out() -> None:
     np.testing.assert_allclose(found.centres[0], [20.0, 20.0], atol=0.7)
     assert found.y_shares[0] == 0.0
     assert found.x_shares.sum() == pytest.approx(1.0)
+    np.testing.assert_allclose(150 * found.x_shares, np.round(150 * found.x_shares))  # of the half held out
+    assert (np.bincount(found.x_labels) % 2 == 1).any()  # of all 300 rows they would be half a row off
     assert (np.linalg.norm(x - found.centres[found.x_labels], axis=1) < 6.0).all()
     assert 0 not in found.y_labels
     again = uncovered_clusters(x, y, clusters=4, rng=found.seed)
