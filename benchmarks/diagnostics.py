@@ -2,6 +2,7 @@
 
     python benchmarks/diagnostics.py            # all, about five minutes on one core
     python benchmarks/diagnostics.py dirac      # one anew, the page from all kept results
+    python benchmarks/diagnostics.py page       # only the page
 
 Numbers are kept in benchmarks/results/diagnostics.json, pictures in docs/diagnostics/.
 """
@@ -103,7 +104,7 @@ def main(names: list[str]) -> None:
     kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"found": {}}
     folder = DOCS / "diagnostics"
     folder.mkdir(parents=True, exist_ok=True)
-    for name in names or SECTIONS:
+    for name in [] if names == ["page"] else names or SECTIONS:
         start = time.perf_counter()
         found, picture = DIAGNOSES[name](Asked())
         picture.figure.savefig(folder / f"{name}.png", dpi=110, facecolor="white")
