@@ -253,6 +253,9 @@ METHODS: dict[str, Callable[..., float]] = {
     "MMD, 10 bandwidths, min_p": ours("squared_mmd", bandwidths=10),
     "MMD, 10 bandwidths, harmonic": ours("squared_mmd", bandwidths=10, combine="harmonic"),
     "MMD, 10 bandwidths, max": ours("squared_mmd", bandwidths=10, combine="max"),
+    "MMD, 10 Gaussian and 10 Laplace, min_p": ours(
+        ["squared_mmd", "squared_mmd(kernel='laplace')"], bandwidths=10
+    ),
     "MMDAgg, as published": published_mmdagg,
     "hyppo Energy": hyppo_p_value("Energy"),
     "hyppo MMD": hyppo_p_value("MMD"),
@@ -355,15 +358,15 @@ def ladder(arguments: argparse.Namespace) -> None:
     stop = time.perf_counter() + arguments.seconds
     d, n = 4, 300
 
-    def noise(rng: np.random.Generator) -> dict[str, np.ndarray]:
-        scales = (0.0, 0.7, 1.2, 2.0)
-        return {str(s): rng.normal(size=(n, d)) + s * rng.normal(size=(n, d)) for s in scales}
+    def noise(*scales: float) -> Callable[[np.random.Generator], dict[str, np.ndarray]]:
+        return lambda rng: {str(s): rng.normal(size=(n, d)) + s * rng.normal(size=(n, d)) for s in scales}
 
     def modes(rng: np.random.Generator) -> dict[str, np.ndarray]:
         return {str(k): four_modes(rng, n, d, k) for k in (4, 3, 2, 1)}
 
     ladders: dict[str, tuple[Sampler, Callable[..., dict[str, np.ndarray]], list[int]]] = {
-        "noise 0, 0.7, 1.2, 2": (lambda r, k: r.normal(size=(k, d)), noise, [1, 2, 3, 4]),
+        "noise 0, 0.7, 1.2, 2": (lambda r, k: r.normal(size=(k, d)), noise(0.0, 0.7, 1.2, 2.0), [1, 2, 3, 4]),
+        "noise 0, 1, 2, 4": (lambda r, k: r.normal(size=(k, d)), noise(0.0, 1.0, 2.0, 4.0), [1, 2, 3, 4]),
         "4, 3, 2, 1 of 4 modes": (lambda r, k: four_modes(r, k, d, 4), modes, [1, 2, 3, 4]),
         "two equal, P = Q": (
             lambda r, k: r.normal(size=(k, d)), lambda r: {k: r.normal(size=(n, d)) for k in "ab"}, [1, 1],
@@ -382,13 +385,18 @@ def ladder(arguments: argparse.Namespace) -> None:
             cell = f"{name} | {metric}"
             if not wanted(cell, arguments):
                 continue
-            row = kept["cells"].setdefault(cell, {"runs": 0, "right": 0})
+            row = kept["cells"].setdefault(cell, {"runs": 0, "right": 0, "false": 0})
             while row["runs"] < arguments.runs and time.perf_counter() < stop:
                 rng = seeded(name, row["runs"])
                 x, models = reference(rng, n), make(rng)
                 found = dv.compare_models(metric, x, models, rng=rng)
                 row["runs"] += 1
                 row["right"] += list(found.ranks().values()) == ranks
+                true = dict(zip(models, ranks, strict=True))
+                told = [
+                    (true[e.first], true[e.second], true[e.closer]) for e in found.differences if e.closer
+                ]
+                row["false"] += any(a == b or closer != min(a, b) for a, b, closer in told)
             save(saved, kept)
             print(f"{cell:40s} {row['runs']:5d} {row['right'] / max(row['runs'], 1):.3f}", flush=True)
 

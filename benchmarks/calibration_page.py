@@ -55,6 +55,7 @@ def coverage(cells: Cells) -> str:
 
 def grid(cells: Cells) -> str:
     """Methods by problems."""
+    cells = {cell: row for cell, row in cells.items() if row["runs"] >= 100}
     methods = list(dict.fromkeys(cell.split(" | ", 1)[0] for cell in cells))
     problems = list(dict.fromkeys(cell.split(" | ", 1)[1] for cell in cells))
     titles = [problem.replace(" | ", ", ") for problem in problems]
@@ -72,12 +73,11 @@ def _percent(rate: float, runs: int) -> str:
 
 
 def ladder(cells: Cells) -> str:
-    lines = ["| models | metric | right | runs |", "|---|---|---|---|"]
+    lines = ["| models | metric | right | a false claim | runs |", "|---|---|---|---|---|"]
     for cell, row in cells.items():
         name, metric = cell.split(" | ", 1)
-        lines.append(
-            f"| {name} | {metric} | {100 * row['right'] / max(row['runs'], 1):.1f} % | {row['runs']} |"
-        )
+        right, false = (100 * row[key] / max(row["runs"], 1) for key in ("right", "false"))
+        lines.append(f"| {name} | {metric} | {right:.1f} % | {false:.1f} % | {row['runs']} |")
     return "\n".join(lines)
 
 
@@ -116,8 +116,8 @@ approximation. MMDAgg as published has 20 kernels, 500 + 500 permutations."""
 
 LADDER = """## Rankings
 
-`compare_models` on a ladder of models, and on models that are equal: how often the ranking is right with
-no false claim."""
+`compare_models`, 300 rows a sample in 4 dimensions: how often every rung of a ladder is told from the next
+(or equal models are given one rank), and how often any difference is claimed that is not there."""
 
 SPEED = """## Speed
 
