@@ -21,6 +21,7 @@ __all__ = [
     "differences_tile",
     "direct_tile",
     "finished_tile",
+    "group_log_sums",
     "moments_tile",
     "product_tile",
     "screened_tile",
@@ -30,6 +31,7 @@ ROOT, GAUSSIAN, LAPLACE, RATIONAL, POWER = range(5)  # the codes of functions.py
 
 LOOSE = {"nnan", "nsz", "reassoc", "contract", "arcp"}
 EXACT = {"nnan", "nsz", "contract"}  # for exp: its rounding tricks are no algebra
+ROOM = 30.0  # a sum is scaled anew when a term exceeds the largest before by more than e^ROOM
 UNDERFLOW = -700.0  # exponents are clamped: denormal results are a hundred times slower, and add nothing
 FEW = 16  # terms that may be passed over for what they are, beside all that are certainly less
 CHUNK = 64  # columns that are passed over at once where the largest of them does not matter
@@ -147,16 +149,19 @@ def _log_sum(
     t: np.ndarray, logs: np.ndarray, rate: float, exponents: np.ndarray, top: float, total: float
 ) -> tuple[float, float]:
     """(top, total) with Σ exp so far = total · exp(top), after the terms logs_j − rate · t_j."""
-    largest = -np.inf
+    above, room = 0, top + ROOM  # a count runs in vector lanes, a maximum does not
     for j in range(t.size):
         value = logs[j] - rate * t[j]
         exponents[j] = value
-        largest = max(largest, value)
-    if largest == -np.inf or largest < top + UNDERFLOW:
-        return top, total
-    if largest > top:
+        above += value > room
+    if above:
+        largest = top
+        for j in range(t.size):
+            largest = max(largest, exponents[j])
         total *= math.exp(max(top - largest, UNDERFLOW))
         top = largest
+    if top == -np.inf:
+        return top, total
     new = 0.0
     for j in range(t.size):
         new += _exp(max(exponents[j] - top, UNDERFLOW))
@@ -309,6 +314,53 @@ def screened_tile(
         tops[i], totals[i] = top, total
     found.tops[0, rows], found.totals[0, rows] = tops, totals
     return True
+
+
+# ── log sums of near groups ─────────────────────────────────────────────────────────────────
+
+
+@njit(cache=True, nogil=True, fastmath=LOOSE)
+def group_log_sums(
+    x: np.ndarray, own: np.ndarray, features: np.ndarray, logs: np.ndarray, low: np.ndarray, high: np.ndarray,
+    weights: np.ndarray, height: int, width: int, rates: np.ndarray, rooted: bool, slack: float,
+    tops: np.ndarray, totals: np.ndarray,
+) -> None:  # fmt: skip
+    """Log sums of rows with groups of ``width`` columns, near groups first, far ones passed over.
+
+    A group is left out for a rate where its bound, ``weights[g]`` − rate · (distance of the boxes)², is
+    below every row's largest term by more than −slack. ``own[i]``: the column that row i may not use.
+    """
+    t, work, apart = np.empty(width), np.empty(width), np.empty(weights.size)
+    for begin in range(0, x.shape[0], height):
+        end = min(begin + height, x.shape[0])
+        apart[:] = 0.0
+        for k in range(x.shape[1]):
+            below, above = x[begin:end, k].min(), x[begin:end, k].max()
+            for g in range(weights.size):
+                gap = max(low[g, k] - above, below - high[g, k], 0.0)
+                apart[g] += gap * gap
+        for g in np.argsort(apart):
+            start = g * width
+            stop = min(start + width, features.shape[1])
+            line, distance = t[: stop - start], math.sqrt(apart[g]) if rooted else apart[g]
+            needed = False
+            for r in range(rates.size):
+                if weights[g] - rates[r] * distance > tops[r, begin:end].min() + slack:
+                    needed = True
+            if not needed:
+                continue
+            for i in range(begin, end):
+                _differences(x[i], features, start, stop, line)
+                if own.size and start <= own[i] < stop:
+                    line[own[i] - start] = np.inf
+                if rooted:
+                    for j in range(line.size):
+                        line[j] = math.sqrt(line[j])
+                for r in range(rates.size):
+                    if weights[g] - rates[r] * distance > tops[r, i] + slack:
+                        tops[r, i], totals[r, i] = _log_sum(
+                            line, logs[start:stop], rates[r], work, tops[r, i], totals[r, i]
+                        )
 
 
 # ── many log sums from one histogram a row ──────────────────────────────────────────────────

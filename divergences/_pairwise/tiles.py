@@ -29,6 +29,7 @@ from divergences._pairwise.compiled import (
     screened_tile,
 )
 from divergences._pairwise.distances import CANCELLATION, DIRECT_DIMENSIONS
+from divergences._pairwise.near import near_log_sums
 from divergences._pairwise.spectrum import Spectrum
 from divergences._pairwise.workers import shares_memory, spread
 
@@ -123,13 +124,17 @@ def compiled_visit(
     (n, d), m = x.shape, others.shape[0]
     if log_b is not None and not request.rooted:
         request = request._replace(many=Spectrum.suits(request.rates, log_b))
+    label = f"{n} × {m} pairs" if float(n) * m * (d + 8) > LONG else None
+    alone = log_b is not None and not request.functions and not request.many
+    if alone and d <= DIRECT_DIMENSIONS and resident(x) and resident(others):
+        near = (np.asarray(v, dtype=np.float64) for v in (x, others))
+        return [], near_log_sums(*near, log_b, own, request.rates, rooted=request.rooted, label=label)
     tiling = Tiling.of(n, m, d)
     centre = _centre(others, tiling)
     kept = list(_columns(others, centre, tiling)) if shares_memory() and resident(others) else None
     # rows in memory are read again for nothing: short tasks leave fewer pairs to be met twice
     rows = min(tiling.rows, SYMMETRIC_ROWS) if itself and kept else tiling.rows
     parts = list(slices(0, n, rows))
-    label = f"{n} × {m} pairs" if float(n) * m * (d + 8) > LONG else None
     arguments = (x, y, a, b, log_b, own, request, tiling, centre, kept)
     sums = np.zeros((len(parts), len(request.functions)))
     logs = np.empty((len(request.rates), n)) if request.rates else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import importlib
+import json
 import math
 import os
 import signal
@@ -319,6 +320,55 @@ class Elsewhere:
 
 
 @pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("d", [1, 2, 5])
+@pytest.mark.parametrize("spread", [0.01, 1.0, 100.0])
+def test_groups_passed_over_change_nothing(
+    rng: np.random.Generator, d: int, spread: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows from far narrower than the data to far wider: clusters, ties, weights over many decades."""
+    n, m = 300, 3000
+    centres = 30.0 * rng.normal(size=(6, d))
+    x, y = (centres[rng.integers(6, size=k)] + rng.normal(size=(k, d)) for k in (n, m))
+    y[:500] = y[rng.integers(500, m, size=500)]
+    x[0] = 1e3
+    b = np.where(rng.random(m) < 0.1, 0.0, np.exp(8.0 * rng.normal(size=m)))
+    own, squared = rng.integers(m, size=n), exact(x, y)
+    with np.errstate(divide="ignore"):
+        logs = np.log(b)
+    rates = [0.5 / spread**2, 5.0 / spread**2]
+    taken = []
+    near = importlib.import_module("divergences._pairwise.near")
+    reduce = near.group_log_sums
+    monkeypatch.setattr(
+        near, "group_log_sums", lambda *inputs: taken.append(len(inputs[0])) or reduce(*inputs)
+    )
+    for left_out in (None, own):
+        got = pw.row_logsumexp(x, y, logs, rates, own=left_out)
+        np.testing.assert_allclose(got, log_sums_of(squared, b, rates, left_out), rtol=1e-10, atol=1e-10)
+    got = pw.row_logsumexp(x, y, logs, [1.0 / spread], power=1.0)
+    truth = log_sums_of(np.sqrt(squared), b, [1.0 / spread], None)
+    np.testing.assert_allclose(got, truth, rtol=1e-10, atol=1e-10)
+    assert sum(taken) == 3 * n
+
+
+def test_groups_are_of_neighbours_and_know_their_boxes(rng: np.random.Generator) -> None:
+    from divergences._pairwise.near import COLUMNS, _groups, _order
+
+    y = rng.normal(size=(20_000, 2))
+    ordered = y[_order(y)]
+    groups = _groups(ordered, np.zeros(len(y)))
+    assert len(groups.totals) == -(-len(y) // COLUMNS)
+    np.testing.assert_allclose(np.exp(groups.totals).sum(), len(y))
+    for g in range(len(groups.totals)):
+        part = ordered[g * COLUMNS : (g + 1) * COLUMNS]
+        np.testing.assert_array_equal(groups.low[g], part.min(axis=0))
+        np.testing.assert_array_equal(groups.high[g], part.max(axis=0))
+    # in any other order every box would be about as large as that of all rows
+    areas = np.prod(groups.high - groups.low, axis=1)
+    assert areas.mean() < 0.05 * np.prod(y.max(axis=0) - y.min(axis=0))
+
+
+@pytest.mark.usefixtures("compiled")
 def test_screened_log_sums_leave_out_nothing_that_float32_hides(rng: np.random.Generator) -> None:
     """Far from the origin of a cluster, float32 cannot tell neighbours apart: the bound must know."""
     d = 50
@@ -452,6 +502,31 @@ def test_threads_change_nothing(rng: np.random.Generator) -> None:
         with joblib.parallel_config(n_jobs=jobs):
             for one, other in zip(values_of(*problem), alone, strict=True):
                 np.testing.assert_allclose(one, other, rtol=1e-13)
+
+
+THREADED = """
+import numpy as np
+import divergences as dv
+rng = np.random.default_rng(0)
+for d in (2, 64):
+    x, y = rng.normal(size=(2200, d)), 1.1 * rng.normal(size=(2100, d))
+    print(repr([float(v) for v in (
+        dv.energy(x, y), dv.squared_mmd(x, y), dv.parzen_log_likelihood(x, y, bandwidth=0.7),
+        dv.frechet(x, y), *dv.precision_recall(x, y), dv.sliced_wasserstein(x, y, rng=0))]))
+"""
+
+
+def test_threads_of_the_libraries_below_change_nothing() -> None:
+    """OMP_NUM_THREADS is read when a process starts, so two processes."""
+    found = []
+    for count in ("1", "2"):
+        names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+        environment = {**os.environ, **dict.fromkeys(names, count)}
+        run = subprocess.run(
+            [sys.executable, "-c", THREADED], env=environment, capture_output=True, text=True, check=True
+        )
+        found.append([json.loads(line) for line in run.stdout.splitlines()])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-10)
 
 
 @pytest.mark.usefixtures("compiled")
