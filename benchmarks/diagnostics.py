@@ -1,6 +1,6 @@
 """The page docs/diagnostics.md with its pictures: every diagnosis of ``gan diagnose``, run and written down.
 
-    python benchmarks/diagnostics.py            # all, about five minutes on one core
+    python benchmarks/diagnostics.py            # all, about three minutes on one core
     python benchmarks/diagnostics.py dirac      # one anew, the page from all kept results
     python benchmarks/diagnostics.py page       # only the page
 

@@ -204,7 +204,7 @@ def diagnose(
     """Look into a run: is D optimal, does the generator get a gradient, is this an equilibrium?
 
     Each diagnosis prints what it found and leaves a picture (.png, .svg) and its numbers (.json) in a folder;
-    four-panels a film (.gif) too. Without --run they train small networks of their own, about two minutes
+    four-panels a film (.gif) too. Without --run they train small networks of their own, about three minutes
     for all; with it, the last weights of the checkpoint are looked at.
     """
     with _shell.refusals():
