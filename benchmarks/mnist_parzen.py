@@ -67,9 +67,7 @@ def main() -> None:
     plain = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
     parser.add_argument("path", help="the folder of MNIST's four files")
-    parser.add_argument(
-        "--recipes", nargs="+", default=["mnist", "mnist-sliced"], choices=sorted(RECIPES)
-    )
+    parser.add_argument("--recipes", nargs="+", default=["mnist", "mnist-sliced"], choices=sorted(RECIPES))
     parser.add_argument("--seeds", nargs="+", type=int, default=list(range(100, 105)))
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
