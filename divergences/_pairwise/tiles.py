@@ -125,10 +125,10 @@ def compiled_visit(
     if log_b is not None and not request.rooted:
         request = request._replace(many=Spectrum.suits(request.rates, log_b))
     label = f"{n} × {m} pairs" if float(n) * m * (d + 8) > LONG else None
-    alone = log_b is not None and not request.functions and not request.many
-    if alone and d <= DIRECT_DIMENSIONS and resident(x) and resident(others):
-        near = (np.asarray(v, dtype=np.float64) for v in (x, others))
-        return [], near_log_sums(*near, log_b, own, request.rates, rooted=request.rooted, label=label)
+    alone = not request.functions and not request.many and d <= DIRECT_DIMENSIONS
+    if log_b is not None and alone and resident(x) and resident(others):
+        x, others = (np.asarray(v, dtype=np.float64) for v in (x, others))
+        return [], near_log_sums(x, others, log_b, own, request.rates, rooted=request.rooted, label=label)
     tiling = Tiling.of(n, m, d)
     centre = _centre(others, tiling)
     kept = list(_columns(others, centre, tiling)) if shares_memory() and resident(others) else None

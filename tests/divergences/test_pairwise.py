@@ -351,6 +351,17 @@ def test_groups_passed_over_change_nothing(
     assert sum(taken) == 3 * n
 
 
+@pytest.mark.usefixtures("compiled")
+def test_groups_are_passed_over_no_sooner_than_they_may(rng: np.random.Generator) -> None:
+    """Columns evenly along a line, far more than a window's width of them: the first group left out counts."""
+    x, y = rng.uniform(0.0, 60.0, size=(50, 1)), np.sort(rng.uniform(0.0, 60.0, size=(20_000, 1)), axis=0)
+    got = pw.row_logsumexp(x, y, np.zeros(len(y)), [0.5])
+    np.testing.assert_allclose(got, log_sums_of(exact(x, y), np.ones(len(y)), [0.5], None), rtol=1e-11)
+    got = pw.row_logsumexp(x, y, np.zeros(len(y)), [2.0], power=1.0)
+    truth = log_sums_of(np.sqrt(exact(x, y)), np.ones(len(y)), [2.0], None)
+    np.testing.assert_allclose(got, truth, rtol=1e-11)
+
+
 def test_groups_are_of_neighbours_and_know_their_boxes(rng: np.random.Generator) -> None:
     from divergences._pairwise.near import COLUMNS, _groups, _order
 
