@@ -353,7 +353,7 @@ def test_groups_passed_over_change_nothing(
 
 @pytest.mark.usefixtures("compiled")
 def test_groups_are_passed_over_no_sooner_than_they_may(rng: np.random.Generator) -> None:
-    """Columns evenly along a line, far more than a window's width of them: the first group left out counts."""
+    """Columns evenly along a line, many windows long: the first group left out is nearly due."""
     x, y = rng.uniform(0.0, 60.0, size=(50, 1)), np.sort(rng.uniform(0.0, 60.0, size=(20_000, 1)), axis=0)
     got = pw.row_logsumexp(x, y, np.zeros(len(y)), [0.5])
     np.testing.assert_allclose(got, log_sums_of(exact(x, y), np.ones(len(y)), [0.5], None), rtol=1e-11)
