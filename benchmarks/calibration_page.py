@@ -106,13 +106,13 @@ and always says so."""
 
 LEVELS = """## Tests under P = Q
 
-Rejections at 5 %, in percent; 199 permutations where there are permutations. On dice, ties make
-`kolmogorov_smirnov` and `classifier_two_sample`, which are not exact for ties, reject less."""
+Rejections at 5 %, in percent; 199 permutations where there are permutations. On dice many relabellings
+tie, and ties count against rejecting; `kolmogorov_smirnov` takes few values even without ties."""
 
 POWER = """## Tests where P and Q differ
 
 Rejections at 5 %, in percent; 199 permutations. hyppo by its own choice between permutations and its χ²
-approximation. MMDAgg as published has 20 kernels, 500 + 500 permutations."""
+approximation. MMDAgg as published has 20 kernels and 500 + 500 permutations; it is ahead on blobs alone."""
 
 LADDER = """## Rankings
 
@@ -121,4 +121,5 @@ LADDER = """## Rankings
 
 SPEED = """## Speed
 
-One thread; seconds and memory above the data."""
+One thread; seconds and memory above the data, in 10 dimensions. The matrix of all pairs at n = 5,000 would
+take 800 MB. hyppo, timed earlier: 53 s (energy) and 70 s (MMD) for 1,000 permutations at n = 200."""
