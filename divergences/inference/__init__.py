@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from divergences.inference.comparison import Comparison, compare_models
 from divergences.inference.estimation import estimate
+from divergences.inference.estimators import Estimators, compare_estimators
 from divergences.inference.extrapolation import extrapolate, rows_needed
 from divergences.inference.shares import (
     Attribution,
@@ -18,7 +19,9 @@ __all__ = [
     "Attribution",
     "Clusters",
     "Comparison",
+    "Estimators",
     "attribution",
+    "compare_estimators",
     "compare_models",
     "estimate",
     "extrapolate",
