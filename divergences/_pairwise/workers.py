@@ -67,7 +67,9 @@ def _results(function: Callable[..., Any], parts: Sequence[Any], arguments: tupl
         try:
             with _one_blas_thread(backend):
                 tasks = (joblib.delayed(function)(part, *arguments) for part in parts[done:])
-                for value in joblib.Parallel(prefer="threads", return_as=how)(tasks):
+                # named again: told to prefer threads, joblib forgets an n_jobs that came without a backend
+                workers = joblib.Parallel(n_jobs=_jobs(joblib), prefer="threads", return_as=how)
+                for value in workers(tasks):
                     yield value
                     done += 1
             return

@@ -505,6 +505,19 @@ def values_of(x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray) -> lis
     return [*sums, *pw.self_sums(x, a, FUNCTIONS), logs]
 
 
+def test_as_many_threads_as_asked_for_work_at_once() -> None:
+    met = threading.Barrier(2, timeout=20)  # each of two tasks waits for the other
+
+    def task(part: int) -> int:
+        met.wait()
+        return part
+
+    with joblib.parallel_config(n_jobs=2):
+        assert list(pw.spread(task, range(6), ())) == list(range(6))
+    with joblib.parallel_config(backend="threading", n_jobs=2):
+        assert list(pw.spread(task, range(6), ())) == list(range(6))
+
+
 @pytest.mark.usefixtures("compiled")
 def test_threads_change_nothing(rng: np.random.Generator) -> None:
     problem = jobs_problem(rng)
