@@ -344,7 +344,7 @@ def laws(
 
     A violation is shown with its smallest counterexample, as runnable Python.
 
-    Exit code: 0 if every law held, 1 if one was violated, 2 if something was refused.
+    Exit code: 0 if every law held, 1 if one was violated, 2 if something was refused or none could be tried.
     """
     import divergences  # noqa: F401  fills METRICS
     from divergences.laws import check, resolve
@@ -355,6 +355,11 @@ def laws(
             on=on, examples=examples, degree=degree, library=library, dtype=dtype, rng=seed, progress=None,
         )  # fmt: skip
     typer.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) if as_json else str(report))
+    if not any(finding.status in ("held", "violated") for finding in report.findings):
+        others = " or ".join(f"--on {space}" for space in ("pmf", "samples", "gaussian") if space != on)
+        _fail(
+            f"no law could be tried on {on}, so nothing is shown; if {target} takes something else, say {others}"
+        )
     raise typer.Exit(0 if report.ok else 1)
 
 

@@ -372,6 +372,14 @@ def test_the_command_takes_a_metric_by_its_spec():
     )
 
 
+def test_the_command_does_not_call_nothing_tried_a_success():
+    """A function of pmfs refuses every pair of samples: no law is shown to hold."""
+    found = run("divergences.pmf:js_distance", "--claims", "metric", "--examples", "2")
+    assert found.exit_code == 2
+    assert "no law could be tried on samples" in found.output
+    assert "--on pmf" in found.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
