@@ -357,9 +357,7 @@ def laws(
     typer.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) if as_json else str(report))
     if not any(finding.status in ("held", "violated") for finding in report.findings):
         others = " or ".join(f"--on {space}" for space in ("pmf", "samples", "gaussian") if space != on)
-        _fail(
-            f"no law could be tried on {on}, so nothing is shown; if {target} takes something else, say {others}"
-        )
+        _fail(f"no law could be tried on {on}, so nothing is shown; what {target} takes is said by {others}")
     raise typer.Exit(0 if report.ok else 1)
 
 
