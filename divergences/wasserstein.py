@@ -30,6 +30,7 @@ from divergences.transport.exact import plan_cost, rooted
 __all__ = ["max_sliced_wasserstein", "sliced_wasserstein", "wasserstein"]
 
 EPS = float(np.finfo(np.float64).eps)
+GRID = 2.0**36  # a step of it is nothing to a direction, and far more than rounding
 STARTS, DISTINCT = 4, 0.9  # max-sliced climbs from so many directions, no two closer (|cos|) than that
 TOLERANCE = 1e-9  # the relative duality gap asked of exact transport
 CERTIFIED = 1e-6  # one above this is reported
@@ -292,6 +293,8 @@ def _along_directions(pair: Pair, directions: np.ndarray, p: float) -> Array:
 def _best_direction(pair: Pair, directions: np.ndarray, p: float) -> np.ndarray:
     """The best direction found by climbing from the best few starts."""
     x, y, a, b = (to_numpy(v) for v in (pair.x, pair.y, pair.a, pair.b))
+    centre = a @ x
+    (x, a), (y, b) = _canonical(x, a, centre), _canonical(y, b, centre)
     plain = Pair(
         x=x, y=y, a=a, b=b, xp=namespace(x), dtype=np.float64, origin=to_numpy(pair.origin),
         scale=pair.scale, uniform=pair.uniform, same=pair.same,
@@ -308,6 +311,17 @@ def _best_direction(pair: Pair, directions: np.ndarray, p: float) -> np.ndarray:
             break
     climbed = [_climb(plain, theta, p) for theta in starts]
     return max(climbed, key=lambda found: found[0])[1]
+
+
+def _canonical(rows: np.ndarray, weights: np.ndarray, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows about the centre, on a grid and in order, for the search alone.
+
+    At ties a rounding error decides where a climb goes on; here neither the order of rows nor where
+    they lie makes one.
+    """
+    rows = np.round((rows - centre) * GRID) / GRID
+    order = np.lexsort((weights, *rows.T))
+    return np.ascontiguousarray(rows[order]), weights[order]
 
 
 def _climb(pair: Pair, theta: np.ndarray, p: float) -> tuple[float, np.ndarray]:

@@ -299,3 +299,15 @@ def test_max_sliced_lies_between_sliced_and_the_whole(rng: np.random.Generator) 
         x, y = rng.normal(size=(20, 3)), rng.normal(0.3, 2.0, size=(25, 3))
         sliced, best = (f(x, y, rng=1) for f in (dv.sliced_wasserstein, dv.max_sliced_wasserstein))
         assert sliced <= best <= wasserstein(x, y, p=2) * (1 + 1e-9)
+
+
+def test_max_sliced_ties_do_not_tell_rows_by_their_order_or_place() -> None:
+    """Found by the laws at length: at ties a rounding error chose where the climb went on, 1e-4 apart."""
+    x = np.array([[3.0, 0, 0], [0, 0, 0], [0, 1, 1], [2, 0, 1], [3, 1, 0], [2, 0, 3]])
+    y = np.array([[1.0, 2, 3], [1, 2, 2], [2, 2, 1], [4, 2, 0], [0, 3, 2], [1, 1, 0]])
+    value = dv.max_sliced_wasserstein(x, y, n_projections=16, rng=0)
+    turned = dv.max_sliced_wasserstein(x[[4, 5, 1, 3, 2, 0]], y[[1, 5, 2, 4, 0, 3]], n_projections=16, rng=0)
+    assert turned == pytest.approx(value, rel=1e-13)
+    for shift in (-5.0, 1e3, 1.0 / 3.0):
+        moved = dv.max_sliced_wasserstein(x + shift, y + shift, n_projections=16, rng=0)
+        assert moved == pytest.approx(value, rel=1e-12)
