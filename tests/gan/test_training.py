@@ -524,6 +524,9 @@ total += t.two_points(accelerator="auto")
 rank, world = torch.distributed.get_rank(), torch.distributed.get_world_size()
 with open(os.path.join({out!r}, f"rank{{rank}}.json"), "w") as file:
     json.dump([world, *total], file)
+# a process that leaves while another still listens to it can abort it
+torch.distributed.barrier()
+torch.distributed.destroy_process_group()
 """
 
 
