@@ -19,9 +19,9 @@ import numpy as np
 from divergences._arrays import detached, is_torch, to_numpy
 from divergences._inputs import (
     DivergenceWarning,
+    check_confidence,
     check_integer,
     check_pair,
-    check_positive,
     check_rng,
     check_samples,
 )
@@ -29,6 +29,7 @@ from divergences._pairwise import SHARED, Steps, run_together
 from divergences._progress import Bar
 from divergences._record import Report, Row
 from divergences.inference import estimate
+from divergences.inference.rows import with_rng
 from divergences.registry import METRICS, Metric, complete, parse
 from divergences.results import Estimate, TestResult
 
@@ -140,8 +141,7 @@ def _checked(
     x: Any, y: Any, weights: Mapping[str, Any], validation: Any, rng: Any, confidence: float | None
 ) -> _Data:
     """What the metrics are called with, or the error they would all end in."""
-    if confidence is not None and check_positive(confidence, "confidence") >= 1.0:
-        raise ValueError(f"confidence must be below 1; got {confidence:g}. 0.95 is the usual one")
+    confidence = None if confidence is None else check_confidence(confidence)
     pair = check_pair(x, y, **weights, streams=True)  # each metric decides for itself whether it streams
     if validation is not None:
         check_pair(validation, x, names=("validation", "x"))
@@ -338,9 +338,7 @@ def _called(metric: Metric, data: _Data) -> Any:
         bound = metric.with_options(**options)
         return estimate(bound, data.x, data.y, confidence=data.confidence, rng=draws)
     if metric.on == "samples":
-        if "rng" in metric.keywords and "rng" not in metric.options:
-            options["rng"] = draws
-        return metric(data.x, data.y, **options)
+        return with_rng(metric.with_options(**options), draws)(data.x, data.y)
     from divergences import gaussian
 
     fitted_x = gaussian.fit(data.x, **_weights_for(data, "x_weights"))

@@ -10,7 +10,13 @@ from divergences._inputs.arrays import check_same_library
 from divergences._inputs.frame import common_frame, divided, dtype_name, power_of_two, restored, scalar
 from divergences._inputs.gaussians import Gaussians, check_gaussian, check_gaussians
 from divergences._inputs.masses import check_masses, check_pmf, check_pmfs
-from divergences._inputs.options import check_integer, check_option, check_positive, check_rng
+from divergences._inputs.options import (
+    check_confidence,
+    check_integer,
+    check_option,
+    check_positive,
+    check_rng,
+)
 from divergences._inputs.pair import Pair, check_pair
 from divergences._inputs.samples import check_cost, check_samples, check_weights
 from divergences._inputs.sources import check_rows, checked_blocks
@@ -20,6 +26,7 @@ __all__ = [
     "DivergenceWarning",
     "Gaussians",
     "Pair",
+    "check_confidence",
     "check_cost",
     "check_gaussian",
     "check_gaussians",

@@ -11,7 +11,7 @@ import numpy as np
 
 from divergences._arrays import detached
 
-__all__ = ["check_integer", "check_option", "check_positive", "check_rng"]
+__all__ = ["check_confidence", "check_integer", "check_option", "check_positive", "check_rng"]
 
 
 def check_positive(value: Any, name: str, *, minimum: float = 0.0, strict: bool = True) -> float:
@@ -28,6 +28,14 @@ def check_positive(value: Any, name: str, *, minimum: float = 0.0, strict: bool 
         bound = f"above {minimum:g}" if strict else f"at least {minimum:g}"
         raise ValueError(f"{name} must be finite and {bound}; got {number:g}")
     return number
+
+
+def check_confidence(value: Any) -> float:
+    """The level of an interval, strictly between 0 and 1."""
+    level = check_positive(value, "confidence")
+    if level >= 1.0:
+        raise ValueError(f"confidence must be below 1; got {level:g}. Write 0.95 for 95 %")
+    return level
 
 
 def check_integer(value: Any, name: str, *, minimum: int = 1, below: int | None = None, why: str = "") -> int:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from divergences._arrays import device_name, is_torch, to_numpy
-from divergences._inputs import Pair, check_integer, check_option, check_pair, check_positive, check_rng
+from divergences._inputs import Pair, check_confidence, check_integer, check_option, check_pair, check_rng
 from divergences._progress import Bar
 from divergences.critic.dual import Dual, as_dual
 from divergences.results import Certificate, Estimate, Interval
@@ -82,9 +82,7 @@ def neural_dual(
     dual = as_dual(divergence)
     steps = check_integer(steps, "steps")
     batch = check_integer(batch, "batch", minimum=2)
-    level = check_positive(confidence, "confidence")
-    if level >= 1:
-        raise ValueError(f"confidence must be below 1; got {level:g}. Write 0.95 for 95 %")
+    level = check_confidence(confidence)
     seed = rng if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) else None
     generator = check_rng(rng)
     kinds = _kinds(critic, dual)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from divergences._arrays import detached, to_numpy
-from divergences._inputs import check_integer, check_pair, check_positive, check_rng
+from divergences._inputs import check_confidence, check_integer, check_pair, check_rng
 from divergences.inference.influence import Influence, influence
 from divergences.inference.rows import row_of, seed_of
 from divergences.registry import Metric
@@ -176,9 +176,7 @@ def compare_models(
     >>> found.ranks(), found.difference("far", "near").closer
     ({'near': 1, 'far': 3, 'close': 1}, 'near')
     """
-    confidence = check_positive(confidence, "confidence")
-    if confidence >= 1.0:
-        raise ValueError(f"confidence must be below 1; got {confidence:g}. 0.95 is the usual one")
+    confidence = check_confidence(confidence)
     groups = check_integer(groups, "groups", minimum=3)
     samples = _checked(x, models)
     named: list[Any] = [metric] if isinstance(metric, (str, Metric)) or callable(metric) else list(metric)

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from divergences._arrays import detached, to_numpy
-from divergences._inputs import check_integer, check_pair, check_positive
+from divergences._inputs import check_confidence, check_integer, check_pair
 from divergences.inference.floor import null_values
 from divergences.inference.intervals import normal_quantile, squared_length_interval, student_quantile
 from divergences.inference.jackknife import jackknife
 from divergences.inference.plugin import histogram_bias
-from divergences.inference.rows import row_of, seed_of, sizes
+from divergences.inference.rows import row_of, seed_of, sizes, with_rng
 from divergences.inference.ustatistic import pair_mean
 from divergences.kernels import pair_kernel
 from divergences.parzen import parzen_window
@@ -76,9 +76,7 @@ def estimate(
     7.125 ± 2.9 [2.31467, 14.631] (95 %); without bias 6
     """
     row = row_of(metric, **options)
-    confidence = check_positive(confidence, "confidence")
-    if confidence >= 1.0:
-        raise ValueError(f"confidence must be below 1; got {confidence:g}. 0.95 is the usual one")
+    confidence = check_confidence(confidence)
     halvings = check_integer(halvings, "halvings", minimum=0)
     seed = seed_of(rng)
     draws = rng if seed is None else seed
@@ -212,8 +210,7 @@ def _over_test_rows(row: Metric, x: Any, y: Any, confidence: float, rng: Any) ->
 
 def _value_only(row: Metric, x: Any, y: Any, confidence: float, rng: Any) -> Estimate:
     """The value, and why it comes without an interval."""
-    options = {"rng": rng} if "rng" in row.keywords and "rng" not in row.options else {}
-    value = row(x, y, **options)
+    value = with_rng(row, rng)(x, y)
     if isinstance(value, Sequence):
         raise ValueError(f"metric must have one value; {row.name} has {len(value)}. evaluate lists them all")
     estimator = row.options.get("estimator", getattr(row.keywords.get("estimator"), "default", ""))

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from divergences._arrays import detached, to_numpy
-from divergences._inputs import DivergenceWarning, check_integer, check_option, check_pair, check_positive
+from divergences._inputs import DivergenceWarning, check_confidence, check_integer, check_option, check_pair
 from divergences._pairwise import spread
 from divergences.density_ratio import ESTIMATORS
 from divergences.inference.intervals import normal_quantile, student_quantile
@@ -115,9 +115,7 @@ def compare_estimators(
     if not names:
         raise ValueError(f"estimators must name at least one of {', '.join(ESTIMATORS)}")
     halvings = check_integer(halvings, "halvings", minimum=3)
-    confidence = check_positive(confidence, "confidence")
-    if confidence >= 1.0:
-        raise ValueError(f"confidence must be below 1; got {confidence:g}. 0.95 is the usual one")
+    confidence = check_confidence(confidence)
     pair = check_pair(detached(x), detached(y), min_rows=FEWEST)
     seed = seed_of(rng)
     draws = np.random.default_rng(rng if seed is None else seed)

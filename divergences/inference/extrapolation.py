@@ -10,11 +10,18 @@ from typing import Any
 import numpy as np
 
 from divergences._arrays import detached, to_numpy
-from divergences._inputs import DivergenceWarning, check_integer, check_pair, check_positive, check_rng
+from divergences._inputs import (
+    DivergenceWarning,
+    check_confidence,
+    check_integer,
+    check_pair,
+    check_positive,
+    check_rng,
+)
 from divergences._pairwise import spread
 from divergences.inference.estimation import estimate
 from divergences.inference.intervals import normal_quantile, student_quantile
-from divergences.inference.rows import row_of, seed_of, sizes
+from divergences.inference.rows import row_of, seed_of, sizes, with_rng
 from divergences.inference.ustatistic import pair_mean
 from divergences.kernels import pair_kernel
 from divergences.registry import Metric
@@ -57,16 +64,14 @@ def extrapolate(
     row = row_of(metric, **options)
     points = check_integer(points, "points", minimum=3)
     repeats = check_integer(repeats, "repeats")
-    confidence = check_positive(confidence, "confidence")
-    if confidence >= 1.0:
-        raise ValueError(f"confidence must be below 1; got {confidence:g}. 0.95 is the usual one")
+    confidence = check_confidence(confidence)
     if any(row.options.get(name) is not None for name in ("x_weights", "y_weights")):
         raise ValueError("x_weights, y_weights: subsamples are drawn of rows that weigh the same")
     pair = check_pair(detached(x), detached(y), min_rows=16)
     seed = seed_of(rng)
     draws = check_rng(rng if seed is None else seed)
     fixed = int(draws.integers(2**32))
-    bound = row.with_options(rng=fixed) if "rng" in row.keywords and "rng" not in row.options else row
+    bound = with_rng(row, fixed)
     plain = [np.asarray(to_numpy(detached(side)), dtype=np.float64) for side in (x, y)]
     value = float(bound(plain[0], plain[1]))
     shares = np.repeat(np.linspace(0.5, 1.0, points)[:-1], repeats)

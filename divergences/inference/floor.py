@@ -9,6 +9,7 @@ import numpy as np
 
 from divergences._arrays import detached, to_numpy
 from divergences._inputs import DivergenceWarning
+from divergences.inference.rows import with_rng
 from divergences.registry import Metric
 
 __all__ = ["null_values"]
@@ -23,7 +24,7 @@ def null_values(row: Metric, x: Any, splits: int, rng: np.random.Generator) -> n
     rows = np.asarray(to_numpy(detached(x)))
     half = len(rows) // 2
     seed = int(rng.integers(2**32))
-    bound = row.with_options(rng=seed) if "rng" in row.keywords and "rng" not in row.options else row
+    bound = with_rng(row, seed)
     weights = row.options.get("x_weights")
     found = []
     with warnings.catch_warnings():  # of half as many rows than the caller has

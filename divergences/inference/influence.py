@@ -10,6 +10,7 @@ import numpy as np
 
 from divergences._inputs import DivergenceWarning, check_pair
 from divergences._pairwise import spread
+from divergences.inference.rows import with_rng
 from divergences.inference.ustatistic import pair_mean
 from divergences.kernels import STATIONARY, distance_quantiles, pair_kernel
 from divergences.registry import Metric
@@ -82,7 +83,7 @@ def _left_out(
     row: Metric, x: np.ndarray, models: Sequence[np.ndarray], groups: int, seed: int, sizes: tuple[int, ...]
 ) -> Influence:
     rng = np.random.default_rng(seed)
-    bound = row.with_options(rng=seed) if "rng" in row.keywords and "rng" not in row.options else row
+    bound = with_rng(row, seed)
     whole = np.array([_value(bound, x, y) for y in models])
     labels = [rng.permutation(np.arange(len(rows)) % min(groups, len(rows))) for rows in (x, *models)]
     tasks = [
@@ -109,12 +110,6 @@ def _left_out(
         values=unbiased, plain=whole, shared=np.stack(shared), own=own, sizes=sizes,
         freedom=2 * freedom, method="jackknife",
     )  # fmt: skip
-
-
-def _groups(rows: int, groups: int, rng: np.random.Generator) -> np.ndarray:
-    """The group of each row; each row alone, in their order, where they are few."""
-    shuffled = rng.permutation(np.arange(rows) % groups)
-    return np.arange(rows) if rows <= groups else shuffled
 
 
 def _count(labels: Sequence[np.ndarray], model: int, side: int) -> int:

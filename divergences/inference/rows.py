@@ -10,7 +10,7 @@ import numpy as np
 from divergences._inputs import check_rng
 from divergences.registry import METRICS, Metric, complete, parse
 
-__all__ = ["row_of", "seed_of", "sizes"]
+__all__ = ["row_of", "seed_of", "sizes", "with_rng"]
 
 
 def row_of(metric: str | Metric | Callable[..., Any], **options: Any) -> Metric:
@@ -27,6 +27,12 @@ def row_of(metric: str | Metric | Callable[..., Any], **options: Any) -> Metric:
     if row.on != "samples":
         raise ValueError(f"metric must take samples; {row.name} takes no rows to draw anew. Call it directly")
     return row
+
+
+def with_rng(row: Metric, rng: Any) -> Metric:
+    """The row that draws from ``rng``, if it draws at all and no rng is bound already."""
+    draws = "rng" in row.keywords and "rng" not in row.options
+    return row.with_options(rng=rng) if draws else row
 
 
 def seed_of(rng: Any) -> int | None:

@@ -16,6 +16,7 @@ import numpy as np
 from divergences._arrays import detached, to_numpy
 from divergences._inputs import DivergenceWarning, Pair
 from divergences._pairwise import StationaryGrams, split_sums, spread
+from divergences.inference.rows import with_rng
 from divergences.kernels import PairKernel, pair_kernel
 from divergences.registry import Metric
 
@@ -164,7 +165,7 @@ def _on_the_line(pooled: Pooled, chosen: np.ndarray, p: int) -> np.ndarray:
 
 def _one_by_one(row: Metric, z: np.ndarray, chosen: np.ndarray, seed: int) -> np.ndarray:
     """The metric of each relabelling; what the observed one warns of is said, once."""
-    bound = row.with_options(rng=seed) if "rng" in row.keywords and "rng" not in row.options else row
+    bound = with_rng(row, seed)
     observed = _task(slice(0, 1), bound, z, chosen)
     parts = [slice(k, min(k + TASK, len(chosen))) for k in range(1, len(chosen), TASK)]
     label = f"{row.name}, {len(chosen) - 1} permutations"

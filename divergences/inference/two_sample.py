@@ -11,7 +11,7 @@ import numpy as np
 
 from divergences._arrays import detached, to_numpy
 from divergences._inputs import Pair, check_integer, check_option, check_pair, check_positive, check_rng
-from divergences.inference.rows import row_of, seed_of
+from divergences.inference.rows import row_of, seed_of, with_rng
 from divergences.inference.splits import Splits, check_groups, draw_splits
 from divergences.inference.statistics import Pooled, split_statistics
 from divergences.kernels import STATIONARY, distance_quantiles
@@ -74,10 +74,13 @@ def two_sample_test(
     named: list[Any] = [metric] if isinstance(metric, (str, Metric)) or callable(metric) else list(metric)
     if not named:
         raise ValueError("metric must name at least one metric; got an empty list")
-    ready = _ready_made(named, x, y, groups, options, rng)
-    if ready is not None:
-        return ready
+    if "kolmogorov_smirnov" in named:
+        _refuse_company("kolmogorov_smirnov", named, groups)
+        return _smirnov(x, y, options)
     rows = [row_of(each, **options) for each in named]
+    if any(row.name == "classifier_two_sample" for row in rows):
+        _refuse_company("classifier_two_sample", named, groups)
+        return _by_classifier(rows[0], x, y, rng)
     for row in rows:
         _refuse_weights(row)
     pair = check_pair(x, y, min_rows=2)
@@ -213,30 +216,23 @@ def _with_bandwidths(row: Metric, bandwidths: Any, pair: Pair) -> list[Metric]:
 # ── tests that need no permutations ─────────────────────────────────────────────────────────
 
 
-def _ready_made(
-    named: Sequence[Any], x: Any, y: Any, groups: Any, options: Mapping[str, Any], rng: Any
-) -> TestResult | None:
-    """The classifier's or SciPy's own test, where that is asked for."""
-    smirnov = [each for each in named if each == "kolmogorov_smirnov"]
-    rows = [] if smirnov else [row_of(each, **options) for each in named]
-    if not smirnov and all(row.name != "classifier_two_sample" for row in rows):
-        return None
-    name = "kolmogorov_smirnov" if smirnov else "classifier_two_sample"
+def _refuse_company(name: str, named: Sequence[Any], groups: Any) -> None:
     if len(named) > 1 or groups is not None:
         raise ValueError(f"{name} is a test of its own, without permutations: call it alone, without groups")
-    if smirnov:
-        if options:
-            raise ValueError(f"kolmogorov_smirnov takes no options; got {', '.join(options)}")
-        return _smirnov(x, y)
+
+
+def _by_classifier(row: Metric, x: Any, y: Any, rng: Any) -> TestResult:
     given = seed_of(rng)
     seed = int(check_rng(rng).integers(2**32)) if given is None else given
-    found: TestResult = rows[0](x, y, **({} if "rng" in rows[0].options else {"rng": seed}))
-    return replace(found, metric=rows[0].spec, method="Fisher's exact test of held-out labels", seed=seed)
+    found: TestResult = with_rng(row, seed)(x, y)
+    return replace(found, metric=row.spec, method="Fisher's exact test of held-out labels", seed=seed)
 
 
-def _smirnov(x: Any, y: Any) -> TestResult:
+def _smirnov(x: Any, y: Any, options: Mapping[str, Any]) -> TestResult:
     from scipy.stats import ks_2samp
 
+    if options:
+        raise ValueError(f"kolmogorov_smirnov takes no options; got {', '.join(options)}")
     pair = check_pair(x, y)
     if pair.d != 1:
         raise ValueError(

@@ -16,7 +16,7 @@ import numpy as np
 
 from divergences._arrays import to_numpy
 from divergences._inputs import Pair
-from divergences._pairwise import row_sums
+from divergences._pairwise import RowSums, row_sums
 from divergences.inference.intervals import squared_length_interval
 from divergences.kernels import PairKernel
 from divergences.results import Interval
@@ -57,24 +57,19 @@ class KernelMeans:
 
 def kernel_means(kernel: PairKernel, pair: Pair) -> KernelMeans:
     """For uniform weights; without the kernel's factor and scale."""
-    x, y = pair.raw() if kernel.raw else (pair.x, pair.y)
-    x, y = to_numpy(x), to_numpy(y)
-    gram = _MeanGram(kernel.grams)
-    in_x, in_y, across = row_sums(x, None, gram), row_sums(y, None, gram), row_sums(x, y, gram)
+    in_x, in_y, across = _sums(kernel, pair)
     return KernelMeans(
-        x_own=(in_x.rows + in_x.diagonal) / len(x),
-        x_other=across.rows / len(y),
-        y_own=(in_y.rows + in_y.diagonal) / len(y),
-        y_other=across.columns / len(x),
+        x_own=(in_x.rows + in_x.diagonal) / pair.n,
+        x_other=across.rows / pair.m,
+        y_own=(in_y.rows + in_y.diagonal) / pair.m,
+        y_other=across.columns / pair.n,
     )
 
 
 def pair_mean(kernel: PairKernel, pair: Pair) -> PairMean:
     """U and its variance for uniform weights and at least four rows a side, in the caller's unit."""
-    x, y = pair.raw() if kernel.raw else (pair.x, pair.y)
-    gram = _MeanGram(kernel.grams)
-    in_x, in_y, across = row_sums(x, None, gram), row_sums(y, None, gram), row_sums(x, y, gram)
-    n, m = len(x), len(y)
+    in_x, in_y, across = _sums(kernel, pair)
+    n, m = pair.n, pair.m
     a, b = in_x.rows / (n - 1), in_y.rows / (m - 1)  # mean of each row over its own sample
     c, e = across.rows / m, across.columns / n  # and over the other
     unbiased = float(a.mean() + b.mean() - 2.0 * c.mean())
@@ -98,6 +93,13 @@ def pair_mean(kernel: PairKernel, pair: Pair) -> PairMean:
         x_influence=unit * 2.0 * ((a - c) - (a - c).mean()),
         y_influence=unit * 2.0 * ((b - e) - (b - e).mean()),
     )
+
+
+def _sums(kernel: PairKernel, pair: Pair) -> tuple[RowSums, RowSums, RowSums]:
+    """Sums over the pairs within x, within y and across."""
+    x, y = map(to_numpy, pair.raw() if kernel.raw else (pair.x, pair.y))
+    gram = _MeanGram(kernel.grams)
+    return row_sums(x, None, gram), row_sums(y, None, gram), row_sums(x, y, gram)
 
 
 @dataclass(frozen=True)
