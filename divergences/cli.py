@@ -20,9 +20,11 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from divergences.evaluate import Report
+    from divergences.evaluate import Report, Row
+    from divergences.inference import Comparison
     from divergences.readers import Data
     from divergences.registry import Metric
+    from divergences.report.limits import Limit, Verdict
 
 __all__ = ["app", "main"]
 
@@ -36,7 +38,7 @@ app = typer.Typer(
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and exit: 0 done, 1 no metric succeeded, 2 refused."""
+    """Run the command line and exit: 0 done, 1 no metric succeeded or a limit was broken, 2 refused."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # an arrow that the terminal's encoding lacks is no reason to fail
             stream.reconfigure(errors="replace")
@@ -105,7 +107,18 @@ def compare(
     html: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write the report as one HTML page, with pictures.")
     ] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as markdown.")] = False,
+    markdown: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write the table as markdown; - prints it.")
+    ] = None,
+    junit: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write JUnit's XML, which CI services show.")
+    ] = None,
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option("--fail-if", metavar="LIMIT", help="Exit with 1 if it is so, such as 'frechet>10' (also "
+                     "< <= >=), or if the value is NaN or missing; may be repeated. Without -m only the "
+                     "metrics named here are computed."),
+    ] = None,
     validation: Annotated[
         str | None, typer.Option(metavar="FILE", help="Real samples held out, to tune metrics on.")
     ] = None,
@@ -128,23 +141,30 @@ def compare(
     they are.
 
     Several models: energy, squared_mmd and frechet, or the metrics named, of each, their differences
-    with intervals that hold for all pairs together, and ranks; --json takes them too.
+    with intervals that hold for all pairs together, and ranks; --json takes them too, and --fail-if
+    holds for each of them.
 
-    Exit code: 0 if at least one metric succeeded, 1 if none did, 2 if something was refused.
+    Exit code: 0 if at least one metric succeeded and no limit was broken, 1 otherwise, 2 if something
+    was refused.
     """
     import divergences  # noqa: F401  fills METRICS
     from divergences.evaluate import evaluate
-    from divergences.registry import complete, parse
+    from divergences.report.limits import judged
 
+    if json_file == "-" and markdown == "-":
+        _fail("--json - and --markdown - would print into each other; name a file for one of them")
     if len(models) > 1:
         if html or markdown or validation:
             _fail("--html, --markdown and --validation are for one model; leave them out, or name one model")
-        _rank(real, models, metric or RANKED_BY, confidence or 0.95, json_file, seed, quiet)
+        _rank(
+            real, models, metric or (RANKED_BY if not fail_if else []), fail_if or [], confidence or 0.95,
+            json_file, junit, seed, quiet,
+        )  # fmt: skip
         return
     model = models[0]
     with _refusals():
-        metrics = [complete(parse(spec)) for spec in metric] if metric else None
-        outputs = [html, None if json_file == "-" else json_file]
+        limits, chosen = _limited(metric or [], fail_if or [])
+        outputs = [html, junit, *(None if name == "-" else name for name in (json_file, markdown))]
         _check_outputs(outputs, inputs=[real, model, validation])
     x, y, held_out = _read_all(real, model, validation)
     if not quiet:
@@ -152,31 +172,55 @@ def compare(
     names = _short_names(x.source, y.source)
     with _refusals(f" (x is {names[0]}, y is {names[1]})"):
         report = evaluate(
-            x.array, y.array, metrics, validation=held_out.array if held_out else None, rng=seed,
+            x.array, y.array, chosen or None, validation=held_out.array if held_out else None, rng=seed,
             confidence=confidence,
             names=names, image_shape=x.image_shape or y.image_shape, progress=False if quiet else None,
         )  # fmt: skip
-    _deliver(report, json_file, html, markdown)
+    verdicts = judged(limits, {row.metric: row for row in report.rows}, names[1])
+    _deliver(report, verdicts, json_file, html, markdown, junit)
+    _judge(verdicts)
     raise typer.Exit(0 if any(row.status == "ok" for row in report.rows) else 1)
+
+
+def _limited(specs: list[str], conditions: list[str]) -> tuple[list[Limit], list[Metric]]:
+    """The limits, and every metric that is asked for by itself or by a limit."""
+    from divergences.registry import complete, parse
+    from divergences.report.limits import metrics_of, parsed
+
+    return metrics_of(map(parsed, conditions), [complete(parse(spec)) for spec in specs])
+
+
+def _judge(verdicts: Sequence[Verdict]) -> None:
+    """Name every limit that was broken, and exit with 1 if one was."""
+    for verdict in verdicts:
+        if verdict.failed:
+            _complain(f"{verdict.subject}: {verdict.reason}")
+    if any(verdict.failed for verdict in verdicts):
+        raise typer.Exit(1)
 
 
 def _rank(
     real: str,
     models: list[str],
     metrics: list[str],
+    conditions: list[str],
     confidence: float,
     json_file: str | None,
+    junit: str | None,
     seed: int,
     quiet: bool,
 ) -> None:
     """Several models against one reference."""
     from divergences.inference import compare_models
     from divergences.readers import read
+    from divergences.report.files import json_text, write_text
+    from divergences.report.limits import judged
 
     if sum(name == "-" or name.startswith(("-:", "-[")) for name in (real, *models)) > 1:
         _fail("standard input (-) can be read only once; put the other samples in files")
     with _refusals():
-        _check_outputs([None if json_file == "-" else json_file], inputs=[real, *models])
+        limits, chosen = _limited(metrics, conditions)
+        _check_outputs([junit, None if json_file == "-" else json_file], inputs=[real, *models])
         x, *others = (read(name) for name in (real, *models))
     names = [_short_names(real, name)[1] for name in models]
     if len(set(names)) < len(names):
@@ -188,11 +232,53 @@ def _rank(
             _remark_on_scale(x, y)
     with _refusals():
         samples = {name: y.array for name, y in zip(names, others, strict=True)}
-        found = compare_models(metrics, x.array, samples, confidence=confidence, rng=seed)
-    text = json.dumps(found.to_dict(), indent=2, ensure_ascii=False)
-    if json_file and json_file != "-":
-        Path(json_file).write_text(text + "\n", encoding="utf-8")
+        found = compare_models(chosen, x.array, samples, confidence=confidence, rng=seed)
+    rows = {name: _rows_of(found, name) for name in names}
+    verdicts = [each for name in names for each in judged(limits, rows[name], name)]
+    text = json_text({**found.to_dict(), **_told(verdicts)})
+    with _refusals():
+        if json_file and json_file != "-":
+            write_text(json_file, text + "\n")
+        if junit:
+            _write_junit(
+                junit, {name: list(own.values()) for name, own in rows.items()}, verdicts, real, seed
+            )
     typer.echo(text if json_file == "-" else str(found))
+    _judge(verdicts)
+
+
+def _rows_of(found: Comparison, model: str) -> dict[str, Row]:
+    """One model's values as the rows of a report, by metric."""
+    from divergences._record import Row
+    from divergences.registry import parse
+
+    rows = {}
+    for each in found.standings:
+        if each.model == model:
+            metric, estimate = parse(each.metric), each.estimate
+            rows[each.metric] = Row(
+                each.metric, estimate.value, "ok", metric.meaning, metric.better, metric.convention, 0.0,
+                standard_error=estimate.standard_error,
+            )  # fmt: skip
+    return rows
+
+
+def _told(verdicts: Sequence[Verdict]) -> dict[str, object]:
+    return {"limits": [verdict.to_dict() for verdict in verdicts]} if verdicts else {}
+
+
+def _write_junit(
+    path: str, subjects: dict[str, list[Row]], verdicts: Sequence[Verdict], reference: str, seed: int
+) -> None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    from divergences.report import junit
+    from divergences.report.files import write_text
+
+    properties: dict[str, object] = {"reference": reference, "seed": seed}
+    with contextlib.suppress(PackageNotFoundError):
+        properties["divergences"] = version("divergences")
+    write_text(path, junit.render(subjects, verdicts, reference=reference, properties=properties))
 
 
 def _read_all(real: str, model: str, validation: str | None) -> tuple[Data, Data, Data | None]:
@@ -245,17 +331,35 @@ def _short_names(real: str, model: str) -> tuple[str, str]:
     return real, model
 
 
-def _deliver(report: Report, json_file: str | None, html: str | None, markdown: bool) -> None:
+def _deliver(
+    report: Report,
+    verdicts: Sequence[Verdict],
+    json_file: str | None,
+    html: str | None,
+    markdown: str | None,
+    junit: str | None,
+) -> None:
     """Files first: a report that is printed has been saved."""
+    from divergences.report.files import json_text, write_text
+
+    record = json_text({**report.to_dict(), **_told(verdicts)})
+    table = report.markdown() + "".join(
+        f"\n{'❌' if each.failed else '✅'} `fail if {each.limit}`: {each.reason}\n" for each in verdicts
+    )
     with _refusals():
         if html:
             report.html(html)
         if json_file and json_file != "-":
-            report.to_json(json_file)
+            write_text(json_file, record)
+        if markdown and markdown != "-":
+            write_text(markdown, table)
+        if junit:
+            subjects = {report.names[1]: list(report.rows)}
+            _write_junit(junit, subjects, verdicts, report.names[0], report.seed)
     if json_file == "-":
-        typer.echo(report.to_json())
-    elif markdown:
-        typer.echo(report.markdown(), nl=False)
+        typer.echo(record)
+    elif markdown == "-":
+        typer.echo(table, nl=False)
     else:
         console = Console()
         width = min(console.width, 160)
@@ -419,7 +523,7 @@ def _check_outputs(outputs: Sequence[str | None], inputs: Sequence[str | None]) 
         if name is None:
             continue
         if name == "-":
-            raise ValueError("only 'compare --json -' prints its output; name a file")
+            raise ValueError("only 'compare --json -' and '--markdown -' print their output; name a file")
         target = Path(name).resolve()
         if any(given and Path(given).exists() and target == Path(given).resolve() for given in inputs):
             raise ValueError(f"{name}: would overwrite the samples; name another file")

@@ -133,7 +133,7 @@ def test_json_and_markdown_on_standard_output(capsys, pair):
     code, out, _ = call(capsys, "compare", *pair, *QUICK, "--json", "-")
     assert code == 0
     assert len(json.loads(out)["rows"]) == 2
-    code, out, _ = call(capsys, "compare", *pair, *QUICK, "--markdown")
+    code, out, _ = call(capsys, "compare", *pair, *QUICK, "--markdown", "-")
     assert code == 0
     assert "| metric | value |" in out
 
