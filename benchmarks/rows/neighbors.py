@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
+from unittest import mock
 
 import numpy as np
 
@@ -82,6 +84,9 @@ def balls_prdc(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
 def balls_fidelity(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
     """Precision and recall alone, in float32 as its features are."""
     import torch
+
+    # its feature extractors want torchvision, which does not load beside every torch; they are not used here
+    sys.modules.update({f"torchvision{name}": mock.MagicMock() for name in ("", ".models", ".transforms")})
     from torch_fidelity.metric_prc import prc_features_to_metric
 
     torch.set_num_threads(1)
