@@ -1,6 +1,6 @@
-"""Docstrings are plain sentences with ``code``: the signs that reStructuredText takes for markup are kept.
+"""Docstrings are plain sentences with ``code``: what reStructuredText takes for markup is kept as it is.
 
-``2E|X−Y|`` is a norm and ``a_i*`` no footnote: |, * and _ outside of literals, examples and tables are escaped.
+``2E|X−Y|`` is a norm and ``a_i*`` no footnote: |, * and _ are escaped outside of literals and examples.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ print(report.text(width=96))
 
 # %%
 # The mean and the variance of each feature would have said "the same". Every row above looks at the joint
-# distribution. ``report.html("report.html")`` writes the same with pictures, ``report.frame()`` gives a table,
-# ``report["energy"].value`` a number.
+# distribution. ``report.html("report.html")`` writes the same with pictures, ``report.frame()`` gives a
+# table, ``report["energy"].value`` a number.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(5.6, 2.8))
 for axis, samples, name, color in [(left, reference, "reference", "C0"), (right, model, "model", "C1")]:

@@ -22,8 +22,8 @@ for value, i, j in sorted(pairs)[:3] + sorted(pairs)[-3:]:
     print(f"{j} and {i}: {value:.3f}")
 
 # %%
-# The root of the energy distance is a metric (between distributions it is a distance in a Hilbert space), so the
-# classes can be laid out in a plane that keeps those distances as well as a plane can.
+# The root of the energy distance is a metric (between distributions it is a distance in a Hilbert space),
+# so the classes can be laid out in a plane that keeps those distances as well as a plane can.
 
 figure, (table, plane) = plt.subplots(1, 2, figsize=(7, 3.2))
 image = table.imshow(distances, cmap="Blues")

@@ -2,8 +2,9 @@ r"""
 Two pictures of one W1
 ======================
 
-On the line :math:`W_1` is the area between the two distribution functions. By duality it is also the largest
-:math:`\mathbb{E}_P f - \mathbb{E}_Q f` over functions of slope at most 1. Both from one solved problem.
+On the line :math:`W_1` is the area between the two distribution functions. By duality it is also the
+largest :math:`\mathbb{E}_P f - \mathbb{E}_Q f` over functions of slope at most 1. Both from one solved
+problem.
 """
 
 import matplotlib.pyplot as plt

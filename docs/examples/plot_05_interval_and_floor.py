@@ -3,8 +3,8 @@ Interval and floor: is this number noise?
 =========================================
 
 A distance between two finite samples is above zero even if both come from the same distribution. So
-:func:`~divergences.estimate` gives two more numbers: an interval for the true value, and the *floor*, which is
-what the same measure makes of two halves of the reference.
+:func:`~divergences.estimate` gives two more numbers: an interval for the true value, and the *floor*, which
+is what the same measure makes of two halves of the reference.
 """
 
 import matplotlib.pyplot as plt
@@ -21,8 +21,8 @@ found = dv.estimate(
 print(found)
 
 # %%
-# The same model, judged with more and more rows. Below a few hundred the interval reaches down to 0:
-# the sample is too small to say that the model is off at all. The interval closes on the true value.
+# The same model, judged with more and more rows. Below a few hundred the interval reaches down to 0: the
+# sample is too small to say that the model is off at all. The interval closes on the true value.
 
 sizes = [50, 100, 200, 400, 800, 1600]
 values, lower, upper, floor = [], [], [], []

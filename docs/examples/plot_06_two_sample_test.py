@@ -2,8 +2,9 @@
 Two-sample tests: which statistic sees which change?
 ====================================================
 
-:func:`~divergences.two_sample_test` makes an exact test of P = Q out of any metric, by relabelling rows. Exact
-does not mean powerful: three statistics against three kinds of change, 60 rows a side, 40 repetitions each.
+:func:`~divergences.two_sample_test` makes an exact test of P = Q out of any metric, by relabelling rows.
+Exact does not mean powerful: three statistics against three kinds of change, 60 rows a side, 40 repetitions
+each.
 """
 
 import matplotlib.pyplot as plt
@@ -27,8 +28,8 @@ for k, change in enumerate(changes.values()):
             power[j, k] += dv.two_sample_test(metric, x, y, permutations=199, rng=repetition).p_value <= 0.05
 
 # %%
-# ``frechet`` sees means and variances only: the two lumps have almost the same of both. A narrow kernel sees
-# the lumps best.
+# ``frechet`` sees means and variances only: the two lumps have almost the same of both. A narrow kernel
+# sees the lumps best.
 
 figure, axis = plt.subplots()
 places = np.arange(len(changes))
@@ -40,8 +41,8 @@ axis.legend(ncols=3, fontsize=7, loc="upper center")
 plt.show()
 
 # %%
-# Where you do not know which change to expect, let several components share the permutations; the test stays
-# exact:
+# Where you do not know which change to expect, let several components share the permutations; the test
+# stays exact:
 
 rng = np.random.default_rng(0)
 print(dv.two_sample_test("squared_mmd", rng.normal(size=60), 1.5 * rng.normal(size=60), bandwidths=8, rng=0))

@@ -2,8 +2,8 @@
 Comparing three models
 ======================
 
-Three models of the digit 3, judged by the same held-out images. :func:`~divergences.compare_models` gives the
-differences, their joint intervals, and ranks in which models that cannot be told apart share a place.
+Three models of the digit 3, judged by the same held-out images. :func:`~divergences.compare_models` gives
+the differences, their joint intervals, and ranks in which models that cannot be told apart share a place.
 """
 
 import matplotlib.pyplot as plt
@@ -37,8 +37,11 @@ for k, each in enumerate(found.differences):
     axis.plot(each.value, k, "o", color="C0")
 names = [f"{each.first} − {each.second}" for each in found.differences]
 axis.axvline(0, color="0.3", linewidth=1, linestyle=":")
-axis.set(yticks=range(len(names)), yticklabels=names, xlabel="difference in energy distance", ylim=(-0.6, 2.6))
+axis.set(
+    yticks=range(len(names)), yticklabels=names, xlabel="difference in energy distance", ylim=(-0.6, 2.6)
+)
 plt.show()
 
 # %%
-# An interval that holds 0 means: with these rows, no verdict. The intervals hold together, for all pairs at once.
+# An interval that holds 0 means: with these rows, no verdict. The intervals hold together, for all pairs at
+# once.

@@ -2,8 +2,9 @@
 The Parzen log-likelihood, and its trap
 =======================================
 
-Put a Gaussian window on each generated sample and ask how likely held-out data are: for years *the* score of
-generative models. It rewards lying near test data, not being like them (Theis, van den Oord & Bethge 2016).
+Put a Gaussian window on each generated sample and ask how likely held-out data are: for years *the* score
+of generative models. It rewards lying near test data, not being like them (Theis, van den Oord & Bethge
+2016).
 """
 
 import matplotlib.pyplot as plt
@@ -35,8 +36,8 @@ axis.legend()
 plt.show()
 
 # %%
-# 200 blurry averages come close to a thousand real images, or pass them, though no average looks like a digit
-# somebody wrote. A measure with two sides is not fooled:
+# 200 blurry averages come close to a thousand real images, or pass them, though no average looks like a
+# digit somebody wrote. A measure with two sides is not fooled:
 
 for name, samples in candidates.items():
     print(f"{name:24s} energy {float(dv.energy(test, samples)):.4f}")

@@ -2,8 +2,8 @@ r"""
 The optimal discriminator is p/(p + q)
 ======================================
 
-A small network trained to tell two densities apart, against Goodfellow's proposition 1:
-:math:`D^* = p/(p+q)`, with value :math:`-\log 4 + 2\,\mathrm{JS}(P, Q)`. On the line both are known exactly.
+A small network trained to tell two densities apart, against Goodfellow's proposition 1: :math:`D^* =
+p/(p+q)`, with value :math:`-\log 4 + 2\,\mathrm{JS}(P, Q)`. On the line both are known exactly.
 """
 
 import matplotlib.pyplot as plt

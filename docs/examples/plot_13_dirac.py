@@ -3,7 +3,8 @@ Portraits of the Dirac-GAN
 ==========================
 
 The smallest GAN there is: data at 0, one generated point at θ, a critic D(x) = ψx (Mescheder, Geiger &
-Nowozin 2018). It shows in the plane which training converges. Arrows: where one step of the training loop leads.
+Nowozin 2018). It shows in the plane which training converges. Arrows: where one step of the training loop
+leads.
 """
 
 import matplotlib.pyplot as plt

@@ -9,6 +9,7 @@ You wrote a distance and believe it is a metric, scales like a length, ignores a
 import matplotlib.pyplot as plt
 import numpy as np
 
+import divergences as dv
 from divergences import laws
 
 
@@ -21,22 +22,21 @@ report = laws.check(gap_of_medians, claims={"metric", "translation invariant"}, 
 print(report)
 
 # %%
-# Everything a metric asks for holds but one thing: 0 must mean "equal", and different samples may share a median.
-# That counts: a model trained to this distance could have any spread. The witness that was found, drawn:
+# Everything a metric asks for holds but one thing: 0 must mean "equal", and different samples may share a
+# median. That counts: a model trained to this distance could have any spread. The witness that was found,
+# drawn:
 
 spread = np.linspace(0.2, 4, 40)
 rng = np.random.default_rng(0)
 x = rng.normal(size=401)
 figure, axis = plt.subplots()
-axis.plot(spread, [gap_of_medians(x - np.median(x), s * (x - np.median(x))) for s in spread], label="gap of medians")
-import divergences as dv
-
-values = [float(dv.wasserstein(x - np.median(x), s * (x - np.median(x)))) for s in spread]
-axis.plot(spread, values, "--", label="W1, which is a metric")
+x -= np.median(x)
+axis.plot(spread, [gap_of_medians(x, s * x) for s in spread], label="gap of medians")
+axis.plot(spread, [float(dv.wasserstein(x, s * x)) for s in spread], "--", label="W1, which is a metric")
 axis.set(xlabel="y is x, this many times as wide", ylabel="distance")
 axis.legend()
 plt.show()
 
 # %%
-# From a shell: ``divergences laws my_module:gap_of_medians --claims metric``; in a test suite:
-# ``test_it = divergences.testing.law_test(gap_of_medians, claims={"metric"})``. More in :doc:`/laws`.
+# From a shell: ``divergences laws my_module:gap_of_medians --claims metric``; in a test suite: ``test_it =
+# divergences.testing.law_test(gap_of_medians, claims={"metric"})``. More in :doc:`/laws`.

@@ -2,8 +2,8 @@
 Samples that stay on file
 =========================
 
-A memory-mapped file goes in like an array and is read block by block where it is large: here a feature file of a
-million numbers, under a memory allowance far smaller than the file.
+A memory-mapped file goes in like an array and is read block by block where it is large: here a feature file
+of a million numbers, under a memory allowance far smaller than the file.
 """
 
 import tempfile
@@ -26,15 +26,18 @@ with sklearn.config_context(working_memory=1):  # MiB; the file is 4, in float64
 print(f"streamed {streamed:.9f}, loaded {float(dv.frechet(np.asarray(features), model)):.9f}")
 
 # %%
-# Fits of parts merge: each machine fits what it has. The Fréchet distance settles as rows come in, from above:
-# its bias falls like 1/n, which is why values at different n must never be compared.
+# Fits of parts merge: each machine fits what it has. The Fréchet distance settles as rows come in, from
+# above: its bias falls like 1/n, which is why values at different n must never be compared.
 
 rows, values = [], []
 with sklearn.config_context(working_memory=1):
     target = dv.gaussian.fit(model, ddof=1)
     mean, cov = dv.gaussian.fit(features[:250], ddof=1)
-    for start, stop in zip([250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000],
-                           [500, 1000, 2000, 4000, 8000, 16_000, 32_000, 62_500], strict=True):
+    for start, stop in zip(
+        [250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000],
+        [500, 1000, 2000, 4000, 8000, 16_000, 32_000, 62_500],
+        strict=True,
+    ):
         rows.append(start)
         values.append(float(dv.gaussian.frechet(mean, cov, *target)))
         part = dv.gaussian.fit(features[start:stop], ddof=1)

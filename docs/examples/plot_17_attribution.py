@@ -2,8 +2,9 @@
 Which rows carry the distance?
 ==============================
 
-One number says that something is off; :func:`~divergences.inference.attribution` says where. Shares of the rows
-sum to the distance: large ones in x mark what the model leaves out, large ones in y what it makes too much of.
+One number says that something is off; :func:`~divergences.inference.attribution` says where. Shares of the
+rows sum to the distance: large ones in x mark what the model leaves out, large ones in y what it makes too
+much of.
 """
 
 import matplotlib.pyplot as plt
@@ -16,7 +17,9 @@ rng = np.random.default_rng(0)
 centres = np.array([[0, 0], [4, 0], [2, 3.5]])
 x = np.concatenate([centre + rng.normal(scale=0.6, size=(100, 2)) for centre in centres])
 y = np.concatenate([centre + rng.normal(scale=0.6, size=(148, 2)) for centre in centres[:2]])
-y = np.concatenate([y, [[7, 3], [7.4, 3.2], [6.8, 3.4], [7.1, 2.6]]])  # a mode lost, a few samples gone astray
+y = np.concatenate(
+    [y, [[7, 3], [7.4, 3.2], [6.8, 3.4], [7.1, 2.6]]]
+)  # a mode lost, a few samples gone astray
 
 found = attribution("energy", x, y)
 figure, (left, right) = plt.subplots(1, 2, figsize=(7, 3), sharex=True, sharey=True)

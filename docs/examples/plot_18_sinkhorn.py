@@ -2,8 +2,8 @@ r"""
 Sinkhorn divergence: from transport to MMD
 ==========================================
 
-:math:`S_\varepsilon` is entropic transport with its bias taken off: 0 at P = Q, :math:`W_2^2` as ε → 0, and for
-large ε the squared distance of the means (the MMD of the cost). In between it needs fewer rows than
+:math:`S_\varepsilon` is entropic transport with its bias taken off: 0 at P = Q, :math:`W_2^2` as ε → 0, and
+for large ε the squared distance of the means (the MMD of the cost). In between it needs fewer rows than
 :math:`W_2` does.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 import divergences as dv
 
 rng = np.random.default_rng(0)
-x, y = rng.normal(size=(150, 2)), rng.normal(size=(150, 2)) * [1.5, 0.7] + [1.0, 0.0]
+x, y = rng.normal(size=(150, 2)), rng.normal([1.0, 0.0], [1.5, 0.7], size=(150, 2))
 
 exact = float(dv.wasserstein(x, y, p=2)) ** 2
 means = float(((x.mean(0) - y.mean(0)) ** 2).sum())
@@ -29,9 +29,8 @@ axis.legend()
 plt.show()
 
 # %%
-# The bias it takes off is not small. Without the two self-terms, entropic transport of x to x costs:
+# Entropic transport alone charges x for being blurred even where x = y. The two self-terms take that off, so
+# that nothing is left at equality:
 
-from divergences import transport
-
-near = dv.sinkhorn_divergence(x, x, epsilon=1.0)
-print(f"S_ε(x, x) = {float(near):g}; exact transport of x to itself costs {float(transport(x, x, p=2).cost):g}")
+own = float(dv.sinkhorn_divergence(x, x, epsilon=1.0))
+print(f"S_ε(x, x) = {own:g}, as exact transport: {float(dv.transport(x, x, p=2).cost):g}")

@@ -2,8 +2,8 @@
 What a loss does to points: gradient flows
 ==========================================
 
-Move 150 points down the gradient of a distance to a target. The same start, the same target, four losses: what
-a generator would be told by each. All four are plain calls on torch tensors.
+Move 150 points down the gradient of a distance to a target. The same start, the same target, four losses:
+what a generator would be told by each. All four are plain calls on torch tensors.
 """
 
 import matplotlib.pyplot as plt
@@ -14,8 +14,9 @@ import divergences as dv
 
 rng = np.random.default_rng(0)
 angle = rng.uniform(0, 2 * np.pi, 150)
-target = torch.tensor(np.column_stack([np.cos(angle), np.sin(angle)]) * 1.5 + rng.normal(scale=0.1, size=(150, 2)))
-start = torch.tensor(rng.normal(scale=0.25, size=(150, 2)) + [4.0, 0.0])
+circle = 1.5 * np.column_stack([np.cos(angle), np.sin(angle)])
+target = torch.tensor(circle + rng.normal(scale=0.1, size=(150, 2)))
+start = torch.tensor(rng.normal([4.0, 0.0], 0.25, size=(150, 2)))
 
 losses = {
     "energy": dv.energy,
@@ -43,5 +44,5 @@ for axis, (name, loss) in zip(axes.flat, losses.items(), strict=True):
 plt.show()
 
 # %%
-# A narrow kernel does not see a target many bandwidths away: its gradient is next to nothing there (Adam makes
-# steps of it all the same, in no useful direction). Energy and transport pull from any distance.
+# A narrow kernel does not see a target many bandwidths away: its gradient is next to nothing there (Adam
+# makes steps of it all the same, in no useful direction). Energy and transport pull from any distance.

@@ -53,8 +53,10 @@ def outliers() -> Any:
             y0[:4] = [distance, 0]
             values.append(float(metric(x0, y0)))
         start = float(metric(x, y))
-        axis.plot(far, np.array(values) / start, mark, color=color, label=name.split(", est")[0].replace("=1.0", "=1"))
-    axis.set(xscale="log", yscale="log", xlabel="where 1 % of the model's rows lie", ylabel="times the value without them")
+        axis.plot(far, np.array(values) / start, mark, color=color, label=name.split(", est")[0])
+    axis.set(
+        xscale="log", yscale="log", xlabel="where 1 % of the model's rows lie", ylabel="times the clean value"
+    )
     axis.legend(fontsize=7.5)
     return figure
 
@@ -115,7 +117,8 @@ def modes() -> Any:
         return np.resize(centres, n) + rng.normal(scale=width, size=n)
 
     x = draw([-3.0, 3.0])
-    models = {"drops a mode": draw([-3.0]), "adds a mode": draw([-3.0, 3.0, 9.0]), "blurs": draw([-3.0, 3.0], 1.5)}
+    added, blurred = draw([-3.0, 3.0, 9.0]), draw([-3.0, 3.0], 1.5)
+    models = {"drops a mode": draw([-3.0]), "adds a mode": added, "blurs": blurred}
     figure, axes = _figure(2, 3.0)
     names = {"kl": "KL(P‖Q)", "reverse_kl": "KL(Q‖P)"}
     places = np.arange(len(models))
@@ -124,7 +127,8 @@ def modes() -> Any:
         axes[0].bar(places + 0.4 * k - 0.2, values, 0.38, color=(P, Q)[k], label=label)
     scores = [dv.precision_recall(x, y) for y in models.values()]
     for k, name in enumerate(["recall", "precision"]):
-        axes[1].bar(places + 0.4 * k - 0.2, [getattr(s, name) for s in scores], 0.38, color=(P, Q)[k], label=name)
+        values = [getattr(score, name) for score in scores]
+        axes[1].bar(places + 0.4 * k - 0.2, values, 0.38, color=(P, Q)[k], label=name)
     for axis in axes:
         axis.set_xticks(places, models)
         axis.legend()

@@ -6,8 +6,8 @@ All we ever have of P is n rows. They are themselves a distribution, with mass 1
 
 .. math:: \hat P_n = \frac{1}{n} \sum_{i=1}^{n} \delta_{x_i} .
 
-Its expectations are averages, its distribution function a staircase. Everything in this package is a function of
-two such distributions :math:`\hat P_n` (the reference, x) and :math:`\hat Q_m` (the model, y).
+Its expectations are averages, its distribution function a staircase. Everything in this package is a
+function of two such distributions :math:`\hat P_n` (the reference, x) and :math:`\hat Q_m` (the model, y).
 """
 
 import matplotlib.pyplot as plt
@@ -29,9 +29,10 @@ plt.show()
 # A plug-in value is right about the wrong distribution
 # -----------------------------------------------------
 #
-# Putting :math:`\hat P_n` in the place of P costs something: two samples of the *same* distribution are not at
-# distance 0. On the line :math:`W_1(\hat P_n, \hat P'_n)` falls like :math:`n^{-1/2}`; in d dimensions like
-# :math:`n^{-1/d}` (Dudley 1969), which is hardly at all. The energy distance falls like 1/n in any dimension.
+# Putting :math:`\hat P_n` in the place of P costs something: two samples of the *same* distribution are not
+# at distance 0. On the line :math:`W_1(\hat P_n, \hat P'_n)` falls like :math:`n^{-1/2}`; in d dimensions
+# like :math:`n^{-1/d}` (Dudley 1969), which is hardly at all. The energy distance falls like 1/n in any
+# dimension.
 
 
 def at_equality(metric, n, d):
@@ -53,9 +54,9 @@ plt.show()
 
 # %%
 # So a number without its *floor* says little, which is why :func:`divergences.estimate` measures it. And
-# :math:`\mathrm{KL}(\hat P_n \| \hat Q_m)` between two sets without a common row is infinite whatever P and Q are:
-# f-divergences need densities, and samples give them only through an estimator (neighbours, a histogram, windows,
-# a classifier). That is the ``estimator=`` of :func:`divergences.kl`.
+# :math:`\mathrm{KL}(\hat P_n \| \hat Q_m)` between two sets without a common row is infinite whatever P and
+# Q are: f-divergences need densities, and samples give them only through an estimator (neighbours, a
+# histogram, windows, a classifier). That is the ``estimator=`` of :func:`divergences.kl`.
 
 p, q = dv.pmf.histogram([0.0, 1.0, 2.0], [0.5, 1.5], bins=[0.0, 0.25, 0.75, 1.25, 1.75, 2.25])
 print("two samples as masses on their union:", p.round(2), q.round(2), "KL", dv.pmf.kl(p, q))

@@ -29,14 +29,15 @@ for name in ("kl", "reverse_kl", "js", "tv", "hellinger", "chi2"):
     print(f"{name:11s} {float(getattr(pmf, name)(p, q)):.4f}")
 
 # %%
-# The first kind does not know that 3 is near 2: exchange the outcomes in both and nothing changes. The third does.
+# The first kind does not know that 3 is near 2: exchange the outcomes in both and nothing changes. The
+# third does.
 #
 # Parallel lines
 # --------------
 #
-# The example that moved the field (Arjovsky, Chintala & Bottou 2017): P is uniform on a segment, Q on the same
-# segment θ to the right. For every θ ≠ 0 the two share no point, so KL is infinite, JS is log 2, total variation
-# 1; and all are 0 at θ = 0. Only transport says how far it is: :math:`W_1 = |\theta|`.
+# The example that moved the field (Arjovsky, Chintala & Bottou 2017): P is uniform on a segment, Q on the
+# same segment θ to the right. For every θ ≠ 0 the two share no point, so KL is infinite, JS is log 2, total
+# variation 1; and all are 0 at θ = 0. Only transport says how far it is: :math:`W_1 = |\theta|`.
 
 heights = np.linspace(0, 1, 200)
 thetas = np.linspace(-1, 1, 21)
@@ -62,8 +63,8 @@ axis.legend()
 plt.show()
 
 # %%
-# The slope of a curve is what a model learns from. JS has slope 0 wherever it is defined. That is the whole case
-# against it as a loss for distributions that do not overlap, and images do not.
+# The slope of a curve is what a model learns from. JS has slope 0 wherever it is defined. That is the whole
+# case against it as a loss for distributions that do not overlap, and images do not.
 #
 # They are not unrelated
 # ----------------------

@@ -6,19 +6,20 @@ Exchange the discriminator for a critic of slope at most 1 and the game's value 
 
 .. math:: \min_G \; \max_{\|f\|_L \le 1} \; \mathbb{E}_{P} f - \mathbb{E}_{z} f(G(z)) = \min_G W_1(P, Q_G) .
 
-The gradient no longer dies where P and Q do not meet. What is left is to keep the slope below 1: by clipping
-weights, by a penalty on the slope (WGAN-GP), or by construction. They are not equally good; on a small problem
-the exact answer is there to compare with.
+The gradient no longer dies where P and Q do not meet. What is left is to keep the slope below 1: by
+clipping weights, by a penalty on the slope (WGAN-GP), or by construction. They are not equally good; on a
+small problem the exact answer is there to compare with.
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
+from scipy.stats import binom
 
 import divergences as dv
 
 rng = np.random.default_rng(0)
 x = rng.normal(size=(600, 2))
-y = rng.normal(size=(600, 2)) * 0.6 + [1.5, 0.5]
+y = rng.normal([1.5, 0.5], 0.6, size=(600, 2))
 exact = float(dv.wasserstein(x, y))
 found = {
     "clipped weights": dv.neural_dual(x, y, critic="clip", steps=300, exact=True, rng=0),
@@ -38,17 +39,15 @@ axis.legend()
 plt.show()
 
 # %%
-# Only the last two have slope at most 1 by proof, so only they are lower bounds. The hard exam, in up to 128
-# dimensions, is in :doc:`/critics`: there nobody gets near 100 %.
+# Only the last two have slope at most 1 by proof, so only they are lower bounds. The hard exam, in up to
+# 128 dimensions, is in :doc:`/critics`: there nobody gets near 100 %.
 #
 # The W1 of samples has a biased gradient
 # ---------------------------------------
 #
-# One more honest remark. Fit a coin of unknown θ to m tosses of a coin with θ* = 0.6 by minimising the expected
-# W1 between *samples* of size m (Bellemare et al. 2017). For coins :math:`W_1 = |\bar x - \bar y|`, the
-# expectation is a finite sum, and its minimum is not at 0.6. That of the Cramér distance is.
-
-from scipy.stats import binom
+# One more honest remark. Fit a coin of unknown θ to m tosses of a coin with θ* = 0.6 by minimising the
+# expected W1 between *samples* of size m (Bellemare et al. 2017). For coins :math:`W_1 = |\bar x - \bar
+# y|`, the expectation is a finite sum, and its minimum is not at 0.6. That of the Cramér distance is.
 
 thetas = np.linspace(0, 1, 601)
 
