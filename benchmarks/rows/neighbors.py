@@ -86,7 +86,8 @@ def balls_fidelity(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
     import torch
 
     # its feature extractors want torchvision, which does not load beside every torch; they are not used here
-    sys.modules.update({f"torchvision{name}": mock.MagicMock() for name in ("", ".models", ".transforms")})
+    parts = ("", ".datasets", ".models", ".transforms", ".transforms.functional")
+    sys.modules.update({f"torchvision{name}": mock.MagicMock() for name in parts})
     from torch_fidelity.metric_prc import prc_features_to_metric
 
     torch.set_num_threads(1)
