@@ -4,12 +4,13 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean
+.PHONY: help demo test lint docs linkcheck clean
 
 help:
 	@echo "make demo   judge four models of handwritten digits, write demo-report.html"
 	@echo "make test   run the tests"
 	@echo "make lint   ruff and mypy"
+	@echo "make docs   build the site in docs/_build/html; no network is needed"
 	@echo "make clean  remove what these made"
 
 demo: $(VENV)/.installed
@@ -23,7 +24,19 @@ lint: $(VENV)/.lint-installed
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
+# A warning, such as a reference that leads nowhere, is an error. Examples and theory run at build.
+SPHINX := $(VENV)/bin/python -m sphinx -q -W --keep-going -j auto -d docs/_build/doctrees
+
+docs: $(VENV)/.docs-installed
+	$(SPHINX) -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+# Are the links to other sites alive? Needs a network, so CI leaves it out.
+linkcheck: $(VENV)/.docs-installed
+	$(SPHINX) -b linkcheck -D plot_gallery=0 docs docs/_build/linkcheck
+
 clean:
+	rm -rf docs/_build docs/_pictures docs/auto_* docs/reference/generated docs/sg_execution_times.rst
 	rm -rf $(VENV) build dist demo-report.html .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # Some distributions ship Python without ensurepip: there the system's pip fills the environment.
@@ -39,4 +52,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.lint-installed: $(VENV)/.installed
 	$(PIP) -e ".[test,dev]"
+	@touch $@
+
+$(VENV)/.docs-installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -e ".[docs]"
 	@touch $@

@@ -74,7 +74,7 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "image_scrapers": ("matplotlib",),
     "default_thumb_file": None,
-    "parallel": int(os.environ.get("DOCS_WORKERS", "1")),
+    "parallel": True,  # as many as sphinx -j says
     "nested_sections": False,
     "inspect_global_variables": True,
     "show_signature": False,

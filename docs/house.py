@@ -11,7 +11,7 @@ THIRD, FOURTH = "#2e8b57", "#8a5fbf"
 HOUSE = {
     **STYLE,
     "axes.facecolor": "white",
-    "axes.prop_cycle": f"cycler('color', ['{P}', '{Q}', '{THIRD}', '{FOURTH}', '#777777'])",
+    "axes.prop_cycle": f"cycler('color', ['{P}', '{Q}', '{THIRD}', '{FOURTH}', '#777777', '#b8860b'])",
     "figure.constrained_layout.use": True,
     "figure.dpi": 110,
     "figure.facecolor": "white",

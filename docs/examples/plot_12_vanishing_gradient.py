@@ -14,9 +14,9 @@ from gan.data import load
 from gan.diagnostics import generator_gradients
 
 data = load("digits")
-recipe = gan.RECIPES["digits"].but(iterations=60)
+recipe = gan.RECIPES["digits"].but(iterations=40)
 model = gan.train(recipe, dataset=data, measure=None, progress=False)
-found = generator_gradients(model, data, steps=300, progress=False)
+found = generator_gradients(model, data, steps=200, batch=128, progress=False)
 print(found)
 
 # %%
