@@ -21,7 +21,7 @@ games = [
 ]
 figure, axes = plt.subplots(2, 3, figsize=(7, 4.9), sharex=True, sharey=True)
 for axis, game in zip(axes.flat, games, strict=True):
-    found = dirac(steps=250, **game)
+    found = dirac(steps=120, arrows=7, **game)
     axis.quiver(*found.grid.T, *found.arrows.T, color="0.6", angles="xy")
     axis.plot(*found.path.T, color="C0", linewidth=1)
     axis.plot(*found.path[0], "o", color="C1", markersize=5)

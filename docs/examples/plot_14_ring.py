@@ -23,8 +23,8 @@ def look(model):
     seen.setdefault(model.iteration, model.sample(1000, rng=0))
 
 
-recipe = gan.RECIPES["ring"].but(iterations=900, batch=256)
-model = gan.train(recipe, dataset=data, watch=look, log_every=150, measure=None, progress=False)
+recipe = gan.RECIPES["ring"].but(iterations=450, batch=256)
+model = gan.train(recipe, dataset=data, watch=look, log_every=75, measure=None, progress=False)
 found = coverage(model.sample(2500, rng=1), data.modes)
 print(f"{found.modes} of {found.of} modes, {found.high_quality:.0f} % within 3σ of one, ", end="")
 print(f"reverse KL of the modes {found.reverse_kl:.3f} (a perfect sampler: {found.reverse_kl_floor:.4f})")
