@@ -26,7 +26,7 @@ from gan.evaluation import judge, likelihood
 from gan.model import Frame
 from gan.recipes import Recipe, with_objective
 
-__all__ = ["BETTER", "Comparison", "compare", "median_interval"]
+__all__ = ["BETTER", "Comparison", "compare", "median_interval", "numbers"]
 
 MEASURES = ("energy", "sliced_wasserstein", "precision_recall")
 BETTER = {
@@ -261,17 +261,21 @@ def _taken_up(out: Path | None, settings: dict[str, Any]) -> Comparison:
     samples = {path.stem: np.load(path) for path in sorted((file.parent / "samples").glob("*.npy"))}
     names = {_file_name(name): name for name in kept["runs"]}
     return Comparison(
-        settings, _numbers(kept["runs"]), _numbers(kept["controls"]), kept["iterations"],
+        settings, numbers(kept["runs"]), numbers(kept["controls"]), kept["iterations"],
         {names[stem]: rows for stem, rows in samples.items() if stem in names},
     )  # fmt: skip
 
 
-def _numbers(value: Any) -> Any:
-    """What JSON cannot hold was written as text."""
+def numbers(value: Any) -> Any:
+    """What was read from JSON, with the numbers that JSON cannot hold: those were written as text.
+
+    >>> numbers({"a": ["inf", 1]})
+    {'a': [inf, 1]}
+    """
     if isinstance(value, dict):
-        return {key: _numbers(item) for key, item in value.items()}
+        return {key: numbers(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_numbers(item) for item in value]
+        return [numbers(item) for item in value]
     return float(value) if value in ("inf", "-inf", "nan") else value
 
 
