@@ -51,6 +51,7 @@ class Report:
 
     ``report["energy"]`` is a row; ``print(report)`` a table; ``markdown``, ``to_json``, ``frame``
     and ``html`` (with pictures) are the same in other dress. ``rng=report.seed`` repeats it.
+    ``columns`` are the names that a table's features had, ``features`` is what made features of the samples.
     The samples are kept for pictures only and are not part of any text form.
     """
 
@@ -70,6 +71,8 @@ class Report:
     x_weights: np.ndarray | None = field(default=None, repr=False, compare=False)
     y_weights: np.ndarray | None = field(default=None, repr=False, compare=False)
     confidence: float | None = None
+    columns: tuple[str, ...] | None = None
+    features: str | None = None
 
     def __getitem__(self, metric: str) -> Row:
         """The row of a metric, by its full text or, where only one fits, without its options."""
@@ -96,6 +99,8 @@ class Report:
             "confidence": self.confidence,
             "versions": dict(self.versions),
             "image_shape": None if self.image_shape is None else list(self.image_shape),
+            "columns": None if self.columns is None else list(self.columns),
+            "features": self.features,
             "rows": [
                 {
                     **asdict(row),

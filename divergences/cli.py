@@ -13,6 +13,7 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -176,6 +177,7 @@ def compare(
             confidence=confidence,
             names=names, image_shape=x.image_shape or y.image_shape, progress=False if quiet else None,
         )  # fmt: skip
+    report = replace(report, columns=x.names or y.names)
     verdicts = judged(limits, {row.metric: row for row in report.rows}, names[1])
     _deliver(report, verdicts, json_file, html, markdown, junit)
     _judge(verdicts)

@@ -10,20 +10,24 @@ import math
 import time
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from divergences._arrays import detached, is_torch, to_numpy
+from divergences._features import extracted, feature_name
 from divergences._inputs import (
     DivergenceWarning,
+    as_plain,
+    check_columns,
     check_confidence,
     check_integer,
     check_pair,
     check_rng,
     check_samples,
+    plain_samples,
 )
 from divergences._pairwise import SHARED, Steps, run_together
 from divergences._progress import Bar
@@ -81,6 +85,8 @@ def evaluate(
     rng: Any = None,
     names: tuple[str, str] = ("x", "y"),
     image_shape: Sequence[int] | None = None,
+    features: Callable[[Any], Any] | None = None,
+    batch_size: int = 256,
     progress: bool | None = None,
 ) -> Report:
     """Every measure of how far the model's samples ``y`` (m, d) lie from the reference ``x`` (n, d).
@@ -90,8 +96,11 @@ def evaluate(
     out for measures that tune themselves. ``confidence``, such as 0.95, asks ``estimate`` of each metric
     of one value: its interval, its floor between two halves of ``x`` and its value without bias, where
     it has them, at several times the cost. ``names`` are what reports call the two samples;
-    ``image_shape``, (h, w) or (h, w, 3), says that rows are images. ``progress``: True or False
-    forces a bar on stderr; by default one appears on a terminal after two seconds.
+    ``image_shape``, (h, w) or (h, w, 3), says that rows are images. ``features``: a callable, such as a
+    torch module or a sentence encoder, that turns a batch of ``batch_size`` samples of any kind into rows
+    (b, k), which are then measured in place of x, y and ``validation``. Tables (pandas, polars, Arrow,
+    Hugging Face) must have the same columns in one order; the report keeps their names. ``progress``:
+    True or False forces a bar on stderr; by default one appears on a terminal after two seconds.
 
     Bad input raises ``ValueError`` or ``TypeError``. A metric that fails gets a row that says why.
     Each metric draws from a generator of its own, made from one seed and its name, so that
@@ -102,6 +111,16 @@ def evaluate(
     [('energy', 9.0), ('wasserstein', 5.0)]
     """
     started = time.perf_counter()
+    columns = None
+    if features is None:
+        columns = check_columns(x, y)
+        x, y = plain_samples(x, y)
+        validation = as_plain(validation, "validation")
+    else:
+        x, y, validation = (
+            side if side is None else extracted(features, side, name, batch_size=batch_size)
+            for side, name in ((x, "x"), (y, "y"), (validation, "validation"))
+        )
     data = _checked(x, y, {"x_weights": x_weights, "y_weights": y_weights}, validation, rng, confidence)
     names, image_shape = _checked_names(names), _checked_image_shape(image_shape, data.d)
     rows: list[Row] = []
@@ -127,6 +146,8 @@ def evaluate(
         x_weights=None if x_weights is None else to_numpy(x_weights),
         y_weights=None if y_weights is None else to_numpy(y_weights),
         confidence=data.confidence,
+        columns=columns,
+        features=None if features is None else feature_name(features),
     )
 
 

@@ -153,7 +153,7 @@ def marginals(report: Report) -> Picture:
     with canvas(len(chosen), columns=2, height=0.55 + 1.45 * rows) as (figure, axes):
         for axis, column in zip(axes, chosen, strict=True):
             histograms(axis, x[:, column], y[:, column], a, b)
-            axis.set_title(f"feature {column}   shift {differs[column]:+.2g} sd")
+            axis.set_title(f"{_feature(report, int(column))}   shift {differs[column]:+.2g} sd")
             axis.set_yticks([])
         legend(figure, report.names)
     which = f"The {len(chosen)} of {report.d} features" if report.d > len(chosen) else "The features"
@@ -166,10 +166,16 @@ def marginals(report: Report) -> Picture:
     )
 
 
+def _feature(report: Report, column: int) -> str:
+    """A column's own name, where the samples were tables of as many columns."""
+    known = report.columns if report.columns and len(report.columns) == report.d else None
+    return shortened(known[column]) if known else f"feature {column}"
+
+
 def projection(report: Report) -> Picture:
     """Both samples in one plane: the two features, or the first principal axes of the pooled points."""
     x, y = _drawn(report)
-    labels = ("feature 0", "feature 1")
+    labels = (_feature(report, 0), _feature(report, 1))
     how = "The two features."
     if report.d > 2:
         from sklearn.decomposition import PCA

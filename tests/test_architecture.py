@@ -19,7 +19,7 @@ PACKAGE = ROOT / "divergences"
 LAYERS = [
     {"_arrays", "_line_kernels", "_progress", "_quantiles", "_rows"},
     {"_inputs", "registry", "results"},
-    {"_gaussian_kernels", "_histogram", "_line", "_moments", "_pairwise", "fdivergence"},
+    {"_features", "_gaussian_kernels", "_histogram", "_line", "_moments", "_pairwise", "fdivergence"},
     {"_neighbor_search"},
     # one family of measures a file
     {
@@ -35,8 +35,8 @@ LAYERS = [
     {"critic", "frechet", "partial", "wasserstein"},
     {"density_ratio"},  # one of its estimators is a trained critic
     {"_record", "inference", "laws"},
-    {"_canvas", "evaluate", "integrations", "readers", "testing"},
-    {"plots"},
+    {"_canvas", "evaluate", "readers", "testing"},
+    {"integrations", "plots"},
     {"report"},
     {"__init__"},  # the public names; importing it fills METRICS
     {"demo"},  # a program that uses them, like the command line

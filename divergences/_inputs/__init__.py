@@ -20,12 +20,15 @@ from divergences._inputs.options import (
 from divergences._inputs.pair import Pair, check_pair
 from divergences._inputs.samples import check_cost, check_samples, check_weights
 from divergences._inputs.sources import check_rows, checked_blocks
+from divergences._inputs.tables import as_plain, check_columns, plain_samples
 from divergences._inputs.warning import DivergenceWarning, warn
 
 __all__ = [
     "DivergenceWarning",
     "Gaussians",
     "Pair",
+    "as_plain",
+    "check_columns",
     "check_confidence",
     "check_cost",
     "check_gaussian",
@@ -46,6 +49,7 @@ __all__ = [
     "common_frame",
     "divided",
     "dtype_name",
+    "plain_samples",
     "power_of_two",
     "restored",
     "scalar",

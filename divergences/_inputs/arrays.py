@@ -20,6 +20,7 @@ from divergences._arrays import (
     to_numpy,
     widened,
 )
+from divergences._inputs.tables import as_plain
 from divergences._rows import is_row_source
 
 __all__ = [
@@ -43,6 +44,7 @@ def as_array(value: Any, name: str) -> Array:
         return _checked_tensor(value, name)
     if is_row_source(value):
         value = loaded(value, name)
+    value = as_plain(value, name)
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(
             f"{name} must not be a masked array: the mask would be ignored. "

@@ -21,6 +21,7 @@ from divergences._inputs.arrays import check_same_library
 from divergences._inputs.frame import common_frame, divided, frame_between, restored
 from divergences._inputs.samples import check_samples, check_weights
 from divergences._inputs.sources import check_rows, equal_rows, extent, in_memory
+from divergences._inputs.tables import check_columns
 from divergences._rows import Rows
 
 __all__ = ["Pair", "check_pair"]
@@ -105,8 +106,10 @@ def check_pair(
     """Check two samples and their weights together and put them in common coordinates.
 
     ``streams`` says that the caller reads rows by blocks: a row source too large to load (``_rows``)
-    then stays where it is and is a side of the pair as ``Rows``. Otherwise it is loaded.
+    then stays where it is and is a side of the pair as ``Rows``. Otherwise it is loaded. Tables must have
+    the same columns in one order.
     """
+    check_columns(x, y, names)
     if streams:
         sources = [check_rows(v, name, min_rows=min_rows) for v, name in zip((x, y), names, strict=True)]
         if any(source is not None for source in sources):

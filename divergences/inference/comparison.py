@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from divergences._arrays import detached, to_numpy
-from divergences._inputs import check_confidence, check_integer, check_pair, check_rng
+from divergences._features import extracted
+from divergences._inputs import check_confidence, check_integer, check_pair, check_rng, plain_samples
 from divergences.inference.influence import Influence, influence
 from divergences.inference.rows import row_of, seed_of
 from divergences.registry import Metric
@@ -151,13 +152,16 @@ def compare_models(
     confidence: float = 0.95,
     groups: int = 20,
     rng: Any = None,
+    features: Callable[[Any], Any] | None = None,
+    batch_size: int = 256,
     **options: Any,
 ) -> Comparison:
     """Which model's samples are closer to the reference ``x``: differences, simultaneous intervals, ranks.
 
     ``x`` (n, d); ``models`` a mapping from names to samples (m, d), at least two, drawn independently.
     ``metric``: a row of METRICS by name or spec, the row, its function, or a list of them; ``options``
-    go to each. All differences between models, of all metrics, are covered together with probability
+    go to each. ``features``: a callable that turns a batch of ``batch_size`` samples of any kind into rows,
+    as in ``evaluate``. All differences between models, of all metrics, are covered together with probability
     ``confidence``; their p-values are adjusted likewise, by Student's t of the joint covariance. A model
     ranks behind those that are surely closer, so those that cannot be told apart may share a rank.
 
@@ -178,6 +182,12 @@ def compare_models(
     """
     confidence = check_confidence(confidence)
     groups = check_integer(groups, "groups", minimum=3)
+    if features is not None and isinstance(models, Mapping):
+        x = extracted(features, x, "x", batch_size=batch_size)
+        models = {
+            name: extracted(features, y, f"models[{name!r}]", batch_size=batch_size)
+            for name, y in models.items()
+        }
     samples = _checked(x, models)
     named: list[Any] = [metric] if isinstance(metric, (str, Metric)) or callable(metric) else list(metric)
     if not named:
@@ -206,9 +216,11 @@ def _checked(x: Any, models: Any) -> list[np.ndarray]:
         raise ValueError(f"models must hold at least two; got {len(models)}. estimate is for one")
     samples: list[np.ndarray] = []
     for name, y in models.items():
-        pair = check_pair(x, y, min_rows=4, names=("x", f"models[{name!r}]"))
+        names = ("x", f"models[{name!r}]")
+        first, y = plain_samples(x, y, names)
+        pair = check_pair(first, y, min_rows=4, names=names)
         if not samples:
-            samples.append(np.asarray(to_numpy(detached(x)), dtype=np.float64).reshape(pair.n, pair.d))
+            samples.append(np.asarray(to_numpy(detached(first)), dtype=np.float64).reshape(pair.n, pair.d))
         samples.append(np.asarray(to_numpy(detached(y)), dtype=np.float64).reshape(pair.m, pair.d))
     return samples
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from divergences._arrays import detached, to_numpy
-from divergences._inputs import check_confidence, check_integer, check_pair
+from divergences._inputs import check_confidence, check_integer, check_pair, plain_samples
 from divergences.inference.floor import null_values
 from divergences.inference.intervals import normal_quantile, squared_length_interval, student_quantile
 from divergences.inference.jackknife import jackknife
@@ -76,6 +76,7 @@ def estimate(
     7.125 ± 2.9 [2.31467, 14.631] (95 %); without bias 6
     """
     row = row_of(metric, **options)
+    x, y = plain_samples(x, y)
     confidence = check_confidence(confidence)
     halvings = check_integer(halvings, "halvings", minimum=0)
     seed = seed_of(rng)

@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 
 from divergences._arrays import detached, to_numpy
-from divergences._inputs import Pair, check_integer, check_option, check_pair, check_positive, check_rng
+from divergences._inputs import (
+    Pair,
+    check_integer,
+    check_option,
+    check_pair,
+    check_positive,
+    check_rng,
+    plain_samples,
+)
 from divergences.inference.rows import row_of, seed_of, with_rng
 from divergences.inference.splits import Splits, check_groups, draw_splits
 from divergences.inference.statistics import Pooled, split_statistics
@@ -70,6 +78,7 @@ def two_sample_test(
     (0.02857142857142857, 'all 70 relabellings')
     """
     check_option(combine, "combine", COMBINATIONS)
+    x, y = plain_samples(x, y)
     permutations = check_integer(permutations, "permutations")
     named: list[Any] = [metric] if isinstance(metric, (str, Metric)) or callable(metric) else list(metric)
     if not named:

@@ -21,6 +21,7 @@ __all__ = [
     "versions",
 ]
 
+NAMED = 6  # columns that are named in a line
 DIRECTIONS = {"lower": "↓ lower", "higher": "↑ higher", "none": "–"}
 
 
@@ -75,7 +76,10 @@ def meanings(report: Report) -> list[str]:
 
 def size(report: Report) -> str:
     x, y = report.names
-    return f"{x}: {count(report.n)} rows, {y}: {count(report.m)} rows, {count(report.d)} features"
+    text = f"{x}: {count(report.n)} rows, {y}: {count(report.m)} rows, {count(report.d)} features"
+    columns = report.columns or ()
+    named = ", ".join(columns[:NAMED]) + ", …" * (len(columns) > NAMED)
+    return text + (f" ({named})" if named else "") + (f" by {report.features}" if report.features else "")
 
 
 def versions(report: Report) -> str:
