@@ -5,6 +5,7 @@
     python benchmarks/truth.py laws                     # the laws, on the peers or (--own) on ours
     python benchmarks/truth.py critics                  # W1 critics against known potentials
     python benchmarks/truth.py calibration coverage     # of intervals; level, power, speed: of tests
+    python benchmarks/truth.py papers                   # published tables with our numbers beside
 
 Each run saves JSON under benchmarks/results and prints a Markdown table. ``convergence`` also
 rewrites docs/convergence.md.
@@ -187,6 +188,13 @@ def critics(arguments: argparse.Namespace) -> None:
     run(arguments)
 
 
+def papers(arguments: argparse.Namespace) -> None:
+    """Published tables with our numbers beside: docs/papers.md."""
+    from papers import papers as run  # needs torch
+
+    run(arguments)
+
+
 def laws(arguments: argparse.Namespace) -> None:
     """The laws at length, on the peers or on our own metrics: benchmarks/laws.py."""
     from laws import run
@@ -228,6 +236,7 @@ def main() -> None:
         "critics": critics,
         "laws": laws,
         "calibration": calibration,
+        "papers": papers,
     }
     for name, run in kinds.items():
         command = commands.add_parser(name, help=(run.__doc__ or "").split("\n")[0])
@@ -238,6 +247,10 @@ def main() -> None:
             )
         if name == "calibration":
             add_options(command)
+        if name == "papers":
+            command.add_argument("--data", help="folder of the MNIST idx.gz files")
+            command.add_argument("--run", dest="dear", nargs="+", choices=("gmmn", "stacked"), default=[])
+            command.add_argument("--only", nargs="+", default=[], help="these tables anew")
         if name == "parzen":
             command.add_argument("--data", required=True, help="folder of the MNIST idx.gz files")
         if name == "critics":
