@@ -137,7 +137,7 @@ def critic_table(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
             run["settings"]["objective"], {"spearman": [], "ratio": [], "slope": [], "failed": []}
         )
         # before the first step the critic has learned nothing yet
-        curve = np.array(run["curve"], float)[1:]
+        curve = np.array(run["curve"], float).reshape(-1, 5)[1:]
         curve = curve[np.isfinite(curve).all(1)]
         row["failed"].append(float("fault" in run))
         if len(curve) < 5:

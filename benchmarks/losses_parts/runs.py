@@ -118,13 +118,13 @@ def do(bench: Bench, settings: dict[str, Any]) -> str:
     head = " ".join(
         str(settings[part]) for part in ("kind", "data", "objective", "budget", "seed") if part in settings
     )
-    return f"{head}: {_told(kept)}"
+    return f"{head}: {_told(settings, kept)}"
 
 
-def _told(kept: dict[str, Any]) -> str:
+def _told(settings: dict[str, Any], kept: dict[str, Any]) -> str:
     if "fault" in kept:
         return f"fault, {kept['fault'][:60]}"
-    if "values" in kept:
+    if "budget" in settings and "values" in kept:
         return ", ".join(f"{name} {float(value):.4g}" for name, value in kept["values"].items())
     return ", ".join(f"{name} {value:.4g}" for name, value in kept.items() if isinstance(value, float))
 
@@ -168,6 +168,9 @@ def _train(
     except training.TrainingFault as fault:
         seconds = time.process_time() - start - spent
         return _Trained(None, seconds, curve, str(fault), fault.iteration)
+    except ValueError as error:  # a measure refuses samples that are NaN before the loop looks at its loss
+        done = int(curve[-1][1]) if curve else None
+        return _Trained(None, time.process_time() - start - spent, curve, str(error), done)
     return _Trained(model, time.process_time() - start - spent, curve)
 
 
@@ -180,7 +183,7 @@ def pace(recipe: Recipe, problem: Problem, seconds: float) -> float:
         if len(seen) > 3 and seen[-1][1] - seen[1][1] > seconds:
             raise _Enough
 
-    with contextlib.suppress(_Enough, training.TrainingFault):
+    with contextlib.suppress(_Enough, training.TrainingFault, ValueError):
         training.train(
             recipe.but(iterations=2_000), dataset=problem.seen, frame=problem.frame, measure=None,
             accelerator="cpu", log_every=4 if seconds > 0.5 else 1, tensorboard=False, progress=False,

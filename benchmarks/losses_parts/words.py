@@ -55,10 +55,19 @@ def of_data(name: str, one: dict[str, Any]) -> list[str]:
         out.append(said + ".")
         failed = {other: row["failed"] for other, row in table.items() if row["failed"]}
         if failed:
-            told = ", ".join(f"{other} {count} of {table[other]['runs']}" for other, count in failed.items())
+            told = "; ".join(
+                f"{other} {count} of {table[other]['runs']} ({_why(one, other, budget)})"
+                for other, count in failed.items()
+            )
             out.append(f"Failed runs ({BUDGET[budget]}): {told}.")
     out += _against_real(one)
     return out
+
+
+def _why(one: dict[str, Any], objective: str, budget: str) -> str:
+    """What stopped the first failed run, without the advice."""
+    faults = [run["fault"] for run in one["runs"][objective][budget].values() if "fault" in run]
+    return str(faults[0]).split(";")[0].split(". ")[0][:120]
 
 
 def _of(table: dict[str, Any], name: str, measure: str) -> str:
