@@ -49,9 +49,11 @@ def line(theta):
 
 w1 = [float(dv.wasserstein(line(0.0), line(t))) for t in thetas]
 energy = [float(dv.energy(line(0.0), line(t))) for t in thetas]
-cells = [pmf.histogram([0.0], [t], bins=np.linspace(-1.05, 1.05, 22)) for t in thetas]
-js = [float(pmf.js(p, q)) for p, q, _ in cells]
-print("W1 at θ = 0.5:", round(w1[15], 12), " JS:", round(js[15], 6), " KL:", float(pmf.kl(*cells[15][:2])))
+cells = np.eye(21)  # all mass in one of 21 strips; that of P is the middle one
+js = [float(pmf.js(cells[10], cell)) for cell in cells]
+print(
+    "W1 at θ = 0.5:", round(w1[15], 12), " JS:", round(js[15], 6), " KL:", float(pmf.kl(cells[10], cells[15]))
+)
 
 figure, axis = plt.subplots()
 axis.plot(thetas, w1, "o-", markersize=3, label="W1")
