@@ -1,16 +1,18 @@
 # Each target does all of its own set-up: Python 3.11 or newer with pip, and make, are enough.
 PYTHON ?= python3
 VENV := .venv
+OUT ?= build/losses-smoke
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs linkcheck clean
+.PHONY: benchmark-smoke help demo test lint docs linkcheck clean
 
 help:
 	@echo "make demo   judge four models of handwritten digits, write demo-report.html"
 	@echo "make test   run the tests"
 	@echo "make lint   ruff and mypy"
 	@echo "make docs   build the site in docs/_build/html; no network is needed"
+	@echo "make benchmark-smoke   a small benchmark of losses"
 	@echo "make clean  remove what these made"
 
 demo: $(VENV)/.installed
@@ -34,6 +36,10 @@ docs: $(VENV)/.docs-installed
 # Are the links to other sites alive? Needs a network, so CI leaves it out.
 linkcheck: $(VENV)/.docs-installed
 	$(SPHINX) -b linkcheck -D plot_gallery=0 docs docs/_build/linkcheck
+
+# every part of the benchmark of losses, in small: under two minutes on two cores
+benchmark-smoke: $(VENV)/.installed
+	$(VENV)/bin/python benchmarks/losses.py --tier smoke --out $(OUT)
 
 clean:
 	rm -rf docs/_build docs/_pictures docs/auto_* docs/reference/generated docs/sg_execution_times.rst

@@ -45,7 +45,11 @@ def main(argv: list[str] | None = None) -> None:
             for stage in stages(bench, part):
                 _work(bench, stage, arguments.jobs)
         print(f"cells: {time.perf_counter() - start:.0f} s", flush=True)
-    results.write(bench, out, pages=HERE.parent / "docs" if arguments.out is None else out)
+    found = results.write(bench, out, pages=HERE.parent / "docs" if arguments.out is None else out)
+    for line in found["missing"]:
+        print(f"missing: {line}")
+    if found["missing"] and arguments.tier == "smoke" and not (arguments.only or arguments.page):
+        raise SystemExit("the smoke tier is there to be whole")
 
 
 def stages(bench: runs.Bench, part: str) -> list[Any]:

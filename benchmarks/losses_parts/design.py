@@ -58,8 +58,8 @@ OBJECTIVES: dict[str, Objective] = {
     ),
     "sliced wasserstein": Objective("sliced_wasserstein(n_projections={own:g})", "objective", (64, 16)),
     "sinkhorn": Objective(
-        "sinkhorn_divergence(p=2, epsilon={cost}, tolerance=1e-3, max_iterations=200)", "objective",
-        (0.25, 0.05),
+        "sinkhorn_divergence(p=2, epsilon={cost}, tolerance=1e-3, max_iterations=50)", "objective",
+        (0.5, 0.1),
     ),
     "transport": Objective("transport(p=1)", "rate", (1.0, 3.0)),
 }  # fmt: skip
@@ -98,34 +98,34 @@ _CODES = Recipe(
 
 DATA: dict[str, Data] = {
     "ring": Data(
-        _POINTS.but(data="ring"), 1.9, (0.2, 1e-4), 8.0, 1_500, "parzen", headline="parzen"
+        _POINTS.but(data="ring"), 1.9, (0.2, 1e-4), 5.0, 1_000, "parzen", headline="parzen"
     ),
     "grid": Data(
-        _POINTS.but(data="grid"), 1.9, (0.2, 1e-4), 12.0, 2_400, "parzen", headline="parzen"
+        _POINTS.but(data="grid"), 1.9, (0.2, 1e-4), 8.0, 1_600, "parzen", headline="parzen"
     ),
     "digits": Data(
         Recipe(
             data="digits", generator="mlp(256, 256, output=sigmoid)", critic="mlp(256, 256)", latent=16,
             scaling="none", batch=128, schedule="cosine(final=0.05)",
         ),
-        3.0, (1.0, 0.1), 5.0, 1_200, samples=1_000,
+        3.0, (1.0, 0.1), 4.0, 800, samples=1_000,
     ),
     "subspace": Data(
         Recipe(
             data="subspace", generator="fourier(128, 128, directions=64, low=0.5, high=30.0)",
             critic="mlp(128, 128)", latent=1, batch=128, schedule="cosine(final=0.01)", ema=0.99,
         ),
-        49.0, (0.2, 1e-3), 8.0, 700,
+        49.0, (0.2, 1e-3), 6.0, 500,
     ),
     "mnist": Data(
-        _CODES, 3.9, (0.3, 3e-3), 8.0, 1_200, "parzen", samples=10_000, file="mnist", headline="parzen"
+        _CODES, 3.9, (0.3, 3e-3), 6.0, 800, "parzen", samples=10_000, file="mnist", headline="parzen"
     ),
     "fashion": Data(
-        _CODES.but(data="fashion"), 3.9, (0.3, 3e-3), 8.0, 1_200, "parzen", samples=10_000, file="fashion",
+        _CODES.but(data="fashion"), 3.9, (0.3, 3e-3), 6.0, 800, "parzen", samples=10_000, file="fashion",
         headline="parzen",
     ),
     "cifar10": Data(
-        _CODES.but(data="cifar10", space="autoencoder(32, iterations=3000)"), 7.8, (0.3, 3e-3), 8.0, 1_200,
+        _CODES.but(data="cifar10", space="autoencoder(32, iterations=3000)"), 7.8, (0.3, 3e-3), 6.0, 800,
         samples=2_000, file="cifar10",
     ),
 }  # fmt: skip

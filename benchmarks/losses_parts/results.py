@@ -158,7 +158,7 @@ def critic_table(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
 # ── files ───────────────────────────────────────────────────────────────────────────────────
 
 
-def write(bench: Bench, out: Path, pages: Path) -> None:
+def write(bench: Bench, out: Path, pages: Path) -> dict[str, Any]:
     """losses_TIER.json in ``out``, and in ``pages`` losses.md with its pictures and losses.html."""
     found = collect(bench)
     kept = _rounded(found)
@@ -168,6 +168,7 @@ def write(bench: Bench, out: Path, pages: Path) -> None:
     from losses_parts import page
 
     page.write(json.loads(json_text(kept)), pages)
+    return found
 
 
 def _rounded(value: Any) -> Any:

@@ -48,7 +48,7 @@ def expected_w1(theta: float, theta_star: float, m: int) -> float:
 
 
 def bernoulli(theta_star: float, m: int) -> dict[str, float]:
-    """The θ that the expected sample W1 is least at: piecewise linear in θ, searched on a grid and refined."""
+    """The θ that the expected sample W1 is least at: linear in pieces; a grid, then refined."""
     grid = np.linspace(0, 1, 2001)
     values = np.array([expected_w1(theta, theta_star, m) for theta in grid])
     near = int(values.argmin())
@@ -74,7 +74,7 @@ CRITICS = {"clipping": "clip(0.01)", "gradient penalty": "gradient-penalty(0.1)"
 def critic(toy: str, regularizer: str, seed: int) -> dict[str, float]:
     """A critic trained to optimality, the "generator" held at the data plus Gaussian noise, as in the paper.
 
-    Its estimate over exact W1 of held-out rows, its slope between them, and how many of its weights lie at
+    Its estimate over exact W1 of held-out rows, its slope between them, how many of its weights lie at
     the largest magnitude (of clipping: the limit).
     """
     start = time.process_time()
