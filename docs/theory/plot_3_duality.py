@@ -69,8 +69,8 @@ plt.show()
 
 found = dv.neural_dual(x, y, steps=150, rng=0)
 print(f"critic {found.value:.3f}; exact W1 of the held-out halves {found.certificate.upper:.3f}")
-x, y = rng.normal(size=(1500, 2)), rng.normal([2.0, 0.0], 1.0, size=(1500, 2))
-found = dv.neural_dual(x, y, divergence="kl", steps=150, rng=0)
+x, y = rng.normal(size=(600, 2)), rng.normal([2.0, 0.0], 1.0, size=(600, 2))
+found = dv.neural_dual(x, y, divergence="kl", steps=100, rng=0)
 print(f"KL by a critic {found.value:.3f}; truth {0.5 * 2.0**2:.3f}")
 
 # %%

@@ -18,14 +18,14 @@ from scipy.stats import binom
 import divergences as dv
 
 rng = np.random.default_rng(0)
-x = rng.normal(size=(600, 2))
-y = rng.normal([1.5, 0.5], 0.6, size=(600, 2))
+x = rng.normal(size=(400, 2))
+y = rng.normal([1.5, 0.5], 0.6, size=(400, 2))
 exact = float(dv.wasserstein(x, y))
 found = {
-    "clipped weights": dv.neural_dual(x, y, critic="clip", steps=300, exact=True, rng=0),
-    "gradient penalty": dv.neural_dual(x, y, critic="gradient-penalty", steps=300, exact=True, rng=0),
-    "orthogonal, GroupSort": dv.neural_dual(x, y, critic="orthogonal", steps=300, exact=True, rng=0),
-    "funnels": dv.neural_dual(x, y, critic="funnels", steps=300, exact=True, rng=0),
+    "clipped weights": dv.neural_dual(x, y, critic="clip", steps=200, exact=True, rng=0),
+    "gradient penalty": dv.neural_dual(x, y, critic="gradient-penalty", steps=200, exact=True, rng=0),
+    "orthogonal, GroupSort": dv.neural_dual(x, y, critic="orthogonal", steps=200, exact=True, rng=0),
+    "funnels": dv.neural_dual(x, y, critic="funnels", steps=200, exact=True, rng=0),
 }
 
 figure, axis = plt.subplots(figsize=(5.6, 2.4))
@@ -48,8 +48,8 @@ plt.show()
 # One more honest remark. Fit a coin of unknown θ to m tosses of a coin with θ* = 0.6 by minimising the
 # expected distance between the *sample* and the model (Bellemare et al. 2017). For coins
 # :math:`W_1 = |\hat p - \theta|` and the Cramér distance is its square; the expectation is a sum over m + 1
-# outcomes. For W1 its minimum is a median of the sample's share, not θ*: the gradient that a minibatch gives is
-# biased. That of the Cramér distance is not.
+# outcomes. For W1 its minimum is a median of the sample's share, not θ*: the gradient of a minibatch is biased.
+# That of the Cramér distance is not.
 
 thetas = np.linspace(0, 1, 601)
 
