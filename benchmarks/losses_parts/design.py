@@ -52,7 +52,7 @@ OBJECTIVES: dict[str, Objective] = {
     "wgan-gp": Objective("wgan-gp", **_GRADIENT),
     "cramer-gan": Objective("cramer-gan", **_GRADIENT),
     "mmd-gan": Objective("mmd-gan", **_GRADIENT),
-    "energy": Objective("energy", "rate", (1.0, 3.0)),
+    "energy": Objective("energy", "rate", (1.0, 1.8)),
     "mmd (GMMN)": Objective(
         "squared_mmd(bandwidth=({0.05}, {0.1}, {0.25}, {0.5}, {1.0}))", "objective", (1.0, 0.3)
     ),
@@ -61,7 +61,7 @@ OBJECTIVES: dict[str, Objective] = {
         "sinkhorn_divergence(p=2, epsilon={cost}, tolerance=1e-3, max_iterations=50)", "objective",
         (0.5, 0.1),
     ),
-    "transport": Objective("transport(p=1)", "rate", (1.0, 3.0)),
+    "transport": Objective("transport(p=1)", "rate", (1.0, 1.8)),
 }  # fmt: skip
 
 

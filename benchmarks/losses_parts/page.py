@@ -72,9 +72,10 @@ def write(found: dict[str, Any], pages: Path) -> None:
 def sections(found: dict[str, Any]) -> list[tuple[str, list[str], list[Table], list[Any]]]:
     """(heading, sentences, tables, pictures) of each part."""
     parts = [("All data sets together", words.overall(found), [rank_table(found)], [])]
+    parts.append(("What is compared", words.design(found), [compared(found)], []))
     for name, one in found["data"].items():
         tables = [
-            *(objectives(one, budget) for budget in BUDGETS if summary(one, budget)), *controls(one),
+            *(ranked_rows(one, budget) for budget in BUDGETS if summary(one, budget)), *controls(one),
             tuning(one),
         ]  # fmt: skip
         parts.append((name, words.of_data(name, one), tables, drawings.of_data(name, one)))
@@ -84,6 +85,22 @@ def sections(found: dict[str, Any]) -> list[tuple[str, list[str], list[Table], l
     if found["slopes"]:
         parts.append(("What is left for the generator", words.slopes(found), [], drawings.slopes(found)))
     return parts
+
+
+def compared(found: dict[str, Any]) -> Table:
+    """Every objective: what it descends, what was tried, what an iteration counts."""
+    rows = tuple(
+        (name, one["spec"], one["descends"], f"{one['axis']} {' or '.join(f'{own:g}' for own in one['own'])}",
+         str(one["gradients"]), one["reference"])
+        for name, one in found["objectives"].items()
+    )  # fmt: skip
+    notes = (
+        f"Each is tried at both of its settings and learning rates {found['rates'][0]:g} and "
+        f"{found['rates'][1]:g} for both players. Lengths within a text are for the ring, and scale with the "
+        "data.",
+    )
+    head = ("objective", "as gan names it", "descends", "tried at", "gradients an iteration", "source")
+    return Table("Objectives", head, rows, notes, words=(0, 1, 2, 3, 5))
 
 
 def rank_table(found: dict[str, Any]) -> Table:
@@ -102,7 +119,7 @@ def rank_table(found: dict[str, Any]) -> Table:
     return Table("Places", head, rows, notes)
 
 
-def objectives(one: dict[str, Any], budget: str) -> Table:
+def ranked_rows(one: dict[str, Any], budget: str) -> Table:
     """A row for each objective, best first."""
     from losses_parts.results import ranked
 

@@ -18,6 +18,7 @@ from losses_parts.runs import Bench, critic_cells, gradient_cells
 __all__ = ["collect", "summary", "write"]
 
 BUDGETS = ("cpu", "gradients")
+SHOWN = ("generator", "critic", "latent", "space", "scaling", "batch", "schedule", "ema")
 
 
 def collect(bench: Bench) -> dict[str, Any]:
@@ -30,7 +31,26 @@ def collect(bench: Bench) -> dict[str, Any]:
     found["critics"] = [one for cell in critic_cells(bench) if (one := _kept(bench, cell))]
     found["slopes"] = [one for cell in gradient_cells(bench) if (one := _kept(bench, cell))]
     found["missing"] = missing(bench, found)
+    found["objectives"] = {name: _described(name) for name in design.names(bench.tier)}
+    found["rates"] = design.RATES
     return found
+
+
+def _described(name: str) -> dict[str, Any]:
+    """What an objective is, and what its own setting is tried at."""
+    from gan import objectives
+
+    one = design.OBJECTIVES[name]
+    axis = {"objective": "its own option", "rate": "the learning rate, times"}.get(one.axis)
+    if axis is None:
+        penalty = one.regularizer or ""
+        axis = "R1 + R2, times" if penalty == "recipe" else penalty.replace("({own:g})", "")
+    recipe = design.recipe(design.DATA["ring"], name, {"own": one.own[0], "rate": design.RATES[0]}, 0)
+    found = objectives.parse(recipe.objective)
+    return {
+        "spec": recipe.objective, "descends": found.divergence, "reference": found.reference, "axis": axis,
+        "own": one.own, "gradients": design.gradients_a_step(recipe),
+    }  # fmt: skip
 
 
 def _kept(bench: Bench, cell: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -44,6 +64,7 @@ def _data(bench: Bench, name: str) -> dict[str, Any]:
     one: dict[str, Any] = {
         "cpu": bench.cpu(name), "gradients": bench.gradients(name), "headline": what.headline,
         "criterion": what.criterion, "samples": bench.samples(name),
+        "recipe": {key: getattr(what.recipe, key) for key in SHOWN},
         "controls": None if controls is None else numbers(controls), "tuning": {}, "runs": {},
     }  # fmt: skip
     for objective in design.names(tier):

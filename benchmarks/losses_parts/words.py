@@ -116,6 +116,20 @@ def ranks(found: dict[str, Any]) -> tuple[dict[str, dict[Any, float]], list[tupl
     return dict(sorted(table.items(), key=lambda item: item[1].get("mean cpu", last))), columns
 
 
+def design(found: dict[str, Any]) -> list[str]:
+    out = []
+    for name, one in found["data"].items():
+        recipe = one["recipe"]
+        space = "" if recipe["space"] == "data" else f", in the codes of one {recipe['space']} for all"
+        out.append(
+            f"{name}: generator {recipe['generator']} of {recipe['latent']} numbers, critic "
+            f"{recipe['critic']}, batch {recipe['batch']}{space}; {one['cpu']:g} CPU seconds or {one['gradients']:,} gradient "
+            f"evaluations; chosen by {one['criterion']} on validation rows, ranked by {one['headline']}, "
+            f"{one['samples']:,} samples judged."
+        )
+    return out
+
+
 def overall(found: dict[str, Any]) -> list[str]:
     table, columns = ranks(found)
     if not columns:
