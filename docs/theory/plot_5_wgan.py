@@ -48,8 +48,8 @@ plt.show()
 # One more honest remark. Fit a coin of unknown θ to m tosses of a coin with θ* = 0.6 by minimising the
 # expected distance between the *sample* and the model (Bellemare et al. 2017). For coins
 # :math:`W_1 = |\hat p - \theta|` and the Cramér distance is its square; the expectation is a sum over m + 1
-# outcomes. For W1 its minimum is a median of the sample's share, not θ*: the gradient of a minibatch is biased.
-# That of the Cramér distance is not.
+# outcomes. For W1 its minimum is a median of the sample's share, not θ*: the gradient of a minibatch is
+# biased. That of the Cramér distance is not.
 
 thetas = np.linspace(0, 1, 601)
 
