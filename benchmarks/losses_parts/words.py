@@ -123,9 +123,9 @@ def design(found: dict[str, Any]) -> list[str]:
         space = "" if recipe["space"] == "data" else f", in the codes of one {recipe['space']} for all"
         out.append(
             f"{name}: generator {recipe['generator']} of {recipe['latent']} numbers, critic "
-            f"{recipe['critic']}, batch {recipe['batch']}{space}; {one['cpu']:g} CPU seconds or {one['gradients']:,} gradient "
-            f"evaluations; chosen by {one['criterion']} on validation rows, ranked by {one['headline']}, "
-            f"{one['samples']:,} samples judged."
+            f"{recipe['critic']}, batch {recipe['batch']}{space}; {one['cpu']:g} CPU seconds or "
+            f"{one['gradients']:,} gradient evaluations; chosen by {one['criterion']} on validation rows, "
+            f"ranked by {one['headline']}, {one['samples']:,} samples judged."
         )
     return out
 
