@@ -55,6 +55,8 @@ TORCH = {
     "_arrays": "the one file that knows NumPy from torch",
     "critic.networks": "networks: nothing in it has a NumPy side",
     "critic.training": "trains them",
+    "integrations.torchmetrics": "a torchmetrics.Metric: its states are tensors",
+    "integrations.training": "judges torch modules while they train",
     "laws.agreement": "gradients by autograd, against differences",
     "laws.subject": "puts a function on trial with tensors",
     "readers.arrays": "a .pt file is torch's own format",
