@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> None:
     if not arguments.page:
         start = time.perf_counter()
         for part in arguments.only or [*there[:1], *SIDE, *there[1:]]:
-            for stage in stages(bench, part):
+            for stage in stages(bench, part, tuple(arguments.budgets)):
                 _work(bench, stage, arguments.jobs)
         print(f"cells: {time.perf_counter() - start:.0f} s", flush=True)
     found = results.write(bench, out, pages=HERE.parent / "docs" if arguments.out is None else out)
@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> None:
         raise SystemExit("the smoke tier is there to be whole")
 
 
-def stages(bench: runs.Bench, part: str) -> list[Any]:
+def stages(bench: runs.Bench, part: str, budgets: tuple[str, ...] = design.BUDGETS) -> list[Any]:
     """Lists of cells, each of which needs all of the one before; made when it is their turn."""
     if part == "critics":
         return [lambda: runs.critic_cells(bench)]
@@ -63,7 +63,7 @@ def stages(bench: runs.Bench, part: str) -> list[Any]:
         lambda: [cell for name in design.names(tier) for cell in bench.trials(part, name)],
         lambda: [
             bench.controls(part),
-            *(cell for each in design.cells(tier, (part,)) if (cell := bench.run(*each)) is not None),
+            *(cell for each in design.cells(tier, part, budgets) if (cell := bench.run(*each)) is not None),
         ],
     ]
 
@@ -96,6 +96,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, help="another folder for cells, results and pages")
     parser.add_argument("--only", nargs="+", choices=[*design.DATA, *SIDE], help="these parts, in this order")
+    parser.add_argument(
+        "--budgets", nargs="+", choices=design.BUDGETS, default=design.BUDGETS, help="runs at these alone"
+    )
     parser.add_argument("--page", action="store_true", help="run nothing, write results and pages anew")
     return parser.parse_args(argv)
 

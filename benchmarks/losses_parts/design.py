@@ -196,13 +196,15 @@ def gradients_a_step(made: Recipe) -> int:
     return 1 + int(steps)
 
 
-def cells(tier: Tier, data: tuple[str, ...]) -> Iterator[tuple[str, str, str, int]]:
+BUDGETS = ("cpu", "gradients")
+
+
+def cells(tier: Tier, data: str, budgets: tuple[str, ...] = BUDGETS) -> Iterator[tuple[str, str, str, int]]:
     """(data, objective, budget, seed) of every run, in the order that makes unfinished tables useful."""
-    for where in data:
+    for budget in budgets:
         for seed in tier.seeds:
-            for budget in ("cpu", "gradients"):
-                for name in names(tier):
-                    yield where, name, budget, seed
+            for name in names(tier):
+                yield data, name, budget, seed
 
 
 def names(tier: Tier) -> list[str]:

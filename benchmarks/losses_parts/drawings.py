@@ -114,9 +114,9 @@ def critics(found: dict[str, Any]) -> list[Picture]:
         figure.legend(handles, labels, loc="outside upper left", ncols=2, fontsize=8)
         figure.supxlabel("iteration", fontsize=8)
     caption = (
-        "What the critic says and exact W1 of the very same 1,000 + 1,000 rows, along the first run "
+        "What the critic says and exact W1 of the very same 600 + 600 rows, along the first run "
         "of each, on "
-        "the ring in unit variance. A generator learning rate of 1e-4, five critic steps."
+        "the ring in unit variance. A generator learning rate of 2e-4, five critic steps."
     )
     return [
         Picture("Critic and exact W1", caption, "Critic's estimate and exact W1 against iterations.", figure)

@@ -13,11 +13,11 @@ from scipy.stats import spearmanr
 from divergences.report.files import json_text, write_text
 from gan.comparison import BETTER, median_interval, numbers
 from losses_parts import design
+from losses_parts.design import BUDGETS
 from losses_parts.runs import Bench, critic_cells, gradient_cells
 
 __all__ = ["collect", "summary", "write"]
 
-BUDGETS = ("cpu", "gradients")
 SHOWN = ("generator", "critic", "latent", "space", "scaling", "batch", "schedule", "ema")
 
 

@@ -28,7 +28,7 @@ CHOSEN_BY = 2000  # validation rows, and as many samples, that settings are chos
 PILOT = 1.5  # CPU seconds, at most, that tell a trial's pace
 FIT = 500  # rows of validation that the window of a trial's score is chosen by
 COMPARED = 2000  # rows of a side when all pairs are looked at
-BOUND = 1000  # rows a side of the exact W1 beside a critic's word
+BOUND = 600  # rows a side of the exact W1 beside a critic's word
 
 
 @dataclass(frozen=True)
@@ -304,9 +304,9 @@ CRITICS = {
 }
 CRITIC_RUN = Recipe(
     data="ring", generator="mlp(64, 64)", critic="mlp(128, 128)", latent=2, batch=256, critic_steps=5,
-    generator_optimizer="adam(lr=1e-4, beta1=0.5, beta2=0.9)", iterations=1500, ema=0.0,
+    generator_optimizer="adam(lr=2e-4, beta1=0.5, beta2=0.9)", iterations=500, ema=0.0,
 )  # fmt: skip
-CRITIC_LOOKS = 40
+CRITIC_LOOKS = 30
 
 
 def critic_cells(bench: Bench) -> list[dict[str, Any]]:
