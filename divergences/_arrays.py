@@ -7,6 +7,7 @@ Torch is never imported here: if a caller hands us a tensor, it is already loade
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -25,6 +26,7 @@ __all__ = [
     "carries_gradient",
     "detached",
     "device_name",
+    "differentiable",
     "envelope",
     "from_numpy",
     "is_floating",
@@ -126,6 +128,57 @@ def blockwise(function: Callable[..., Array], *arrays: Array) -> Array:
     from torch.utils.checkpoint import checkpoint
 
     return checkpoint(function, *arrays, use_reentrant=False, preserve_rng_state=False)
+
+
+def differentiable(
+    values: Callable[..., Sequence[np.ndarray]],
+    slopes: Callable[..., Sequence[np.ndarray | None]],
+    plain: Callable[..., Sequence[Array]],
+    *tensors: Array | None,
+) -> tuple[Array, ...]:
+    """``values(*arrays)``, computed in NumPy, as tensors with a gradient.
+
+    ``slopes(upstream, found, needed, *arrays)`` gives the gradient by each array, where ``needed``, from that
+    by each value. ``plain(*tensors)`` gives the same values by differentiable operations; it is called
+    only where gradients are to be differentiated again.
+    """
+    found: tuple[Array, ...] = _compiled_function().apply(values, slopes, plain, *tensors)
+    return found
+
+
+@functools.cache
+def _compiled_function() -> Any:
+    torch = sys.modules["torch"]
+    base: Any = torch.autograd.Function
+
+    class Compiled(base):
+        @staticmethod
+        def forward(ctx: Any, values: Any, slopes: Any, plain: Any, *tensors: Any) -> Any:
+            like = next(tensor for tensor in tensors if tensor is not None)
+            found = values(*map(_given, tensors))
+            ctx.save_for_backward(*tensors)
+            ctx.slopes, ctx.plain, ctx.found = slopes, plain, found
+            return tuple(from_numpy(value, like) for value in found)
+
+        @staticmethod
+        def backward(ctx: Any, *upstream: Any) -> Any:
+            tensors, needed = ctx.saved_tensors, ctx.needs_input_grad[3:]
+            if torch.is_grad_enabled():  # create_graph=True
+                wanted = [tensor for tensor, wish in zip(tensors, needed, strict=True) if wish]
+                again = ctx.plain(*tensors)
+                pairs = [(v, g) for v, g in zip(again, upstream, strict=True) if v.requires_grad]
+                outputs, weights = zip(*pairs, strict=True)
+                by = iter(torch.autograd.grad(outputs, wanted, weights, create_graph=True, allow_unused=True))
+                return (None, None, None, *(next(by) if wish else None for wish in needed))
+            by = ctx.slopes([to_numpy(g) for g in upstream], ctx.found, needed, *map(_given, tensors))
+            like = next(tensor for tensor in tensors if tensor is not None)
+            return (None, None, None, *(None if g is None else from_numpy(g, like) for g in by))
+
+    return Compiled
+
+
+def _given(tensor: Array | None) -> np.ndarray | None:
+    return None if tensor is None else to_numpy(tensor)
 
 
 def safe_log(xp: Namespace, value: Array) -> Array:

@@ -87,4 +87,7 @@ class Power(Stationary):
     code: ClassVar[int] = 4
 
     def __call__(self, squared: Array) -> Array:
-        return squared**self.rate
+        if not carries_gradient(squared):
+            return squared**self.rate
+        xp, positive = namespace(squared), squared > 0  # gradient 0 where rows coincide
+        return xp.where(positive, xp.where(positive, squared, 1.0) ** self.rate, 0.0)

@@ -1,15 +1,15 @@
 """One visit of all pairs, any number of reductions of their distances.
 
-NumPy arrays and CPU tensors go through compiled loops, tile by tile; small problems, other devices and
-whatever carries a gradient through the same reductions written in the array library, where blocks
-are recomputed by the backward pass, not stored.
+NumPy arrays and CPU tensors go through compiled loops, tile by tile, and so do their gradients; small
+problems, other devices and gradients of gradients through the same reductions written in the array
+library, where blocks are recomputed by the backward pass, not stored.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from divergences._arrays import (
     array_device,
     blockwise,
     carries_gradient,
+    differentiable,
     from_numpy,
     is_torch,
     logsumexp,
@@ -32,6 +33,7 @@ from divergences._pairwise.functions import Stationary, euclidean
 __all__ = ["LogSums", "row_logsumexp", "self_sums", "visit", "weighted_sums"]
 
 COMPILED_PAIRS = 2**22  # below, all pairs take less than loading the compiled loops
+TENSOR_PAIRS = 2**16  # the same for tensors: whoever trains comes again
 
 Function = Callable[[Array], Array]
 
@@ -74,6 +76,8 @@ def visit(
         rates=() if logs is None else tuple(float(rate) for rate in logs.rates),
         rooted=logs is not None and logs.power == 1.0,
     )
+    if carries_gradient(x, y, a, b, None if logs is None else logs.log_b):
+        return _with_gradient(x, y, a, b, functions, logs, request)
     plain_x, plain_y, plain_a, plain_b = (_plain(v) for v in (x, y, a, b))
     log_b, own = (None, None) if logs is None else (_plain(logs.log_b), _plain(logs.own))
     sums, log_sums = compiled_visit(plain_x, plain_y, plain_a, plain_b, log_b, own, request)
@@ -113,6 +117,39 @@ def _plain(value: Any) -> Any:
     return to_numpy(value) if is_torch(value) else value
 
 
+def _with_gradient(
+    x: Array,
+    y: Array | None,
+    a: Array | None,
+    b: Array | None,
+    functions: Sequence[Function],
+    logs: LogSums | None,
+    request: Any,
+) -> tuple[list[Array], Array | None]:
+    """The compiled visit of CPU tensors, and a compiled one more for their gradients."""
+    from divergences._pairwise.slopes import visit_slopes
+    from divergences._pairwise.tiles import compiled_visit
+
+    log_b, own = (None, None) if logs is None else (logs.log_b, _plain(logs.own))
+
+    def values(x: Any, y: Any, a: Any, b: Any, log_b: Any) -> tuple[np.ndarray, np.ndarray]:
+        sums, log_sums = compiled_visit(x, y, a, b, log_b, own, request)
+        return np.asarray(sums, dtype=np.float64), np.zeros((0, 0)) if log_sums is None else log_sums
+
+    def slopes(upstream: Any, found: Any, needed: Any, x: Any, y: Any, a: Any, b: Any, log_b: Any) -> Any:
+        by_sums, by_logs = upstream
+        return visit_slopes(x, y, a, b, log_b, own, request, by_sums, by_logs, found[1], needed)
+
+    def plain(x: Array, y: Array, a: Array, b: Array, log_b: Array) -> list[Array]:
+        again = None if logs is None else replace(logs, log_b=log_b)
+        sums, log_sums = _visit_in_library(x, y, a, b, functions, again)
+        nothing = x.new_zeros(0)
+        return [namespace(x).stack(sums) if sums else nothing, nothing if log_sums is None else log_sums]
+
+    sums, log_sums = differentiable(values, slopes, plain, x, y, a, b, log_b)
+    return list(sums), None if logs is None else log_sums
+
+
 def _compiles(
     x: Array,
     y: Array | None,
@@ -127,12 +164,13 @@ def _compiles(
     ):
         return False
     tensors = [v for v in (x, y, a, b, *((logs.log_b,) if logs else ())) if is_torch(v)]
-    if carries_gradient(*tensors) or any(v.device.type != "cpu" or v.element_size() != 8 for v in tensors):
+    if any(v.device.type != "cpu" or v.element_size() != 8 for v in tensors):
         return False
     if not all(is_torch(v) or resident(v) for v in (x, y) if v is not None):
         return True
     rows = x.shape[0]
-    return rows * (rows / 2 if y is None else y.shape[0]) >= COMPILED_PAIRS
+    least = TENSOR_PAIRS if tensors else COMPILED_PAIRS
+    return rows * (rows / 2 if y is None else y.shape[0]) >= least
 
 
 # ── in the array library ────────────────────────────────────────────────────────────────────
