@@ -62,7 +62,6 @@ sphinx_gallery_conf = {
     "filename_pattern": r"/plot_",
     "abort_on_example_error": True,
     "doc_module": ("divergences", "gan"),
-    "reference_url": {"divergences": None},
     "backreferences_dir": "auto_examples/used_by",
     "reset_modules": ("matplotlib", "house.use_house_style"),
     "capture_repr": ("_repr_html_", "__repr__"),
@@ -104,7 +103,7 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"index": []}
+html_sidebars = {page: [] for page in ("index", "quickstart", "guide")}  # nothing beside them
 
 # make linkcheck (needs a network; not part of CI)
 linkcheck_timeout = 20

@@ -26,13 +26,13 @@ def _mathml(node: nodes.Element, *, block: bool) -> str:
 
 
 def inline(translator: Any, node: nodes.math) -> None:
-    translator.body.append(f'<span class="math">{_mathml(node, block=False)}</span>')
+    translator.body.append(_mathml(node, block=False))
     raise nodes.SkipNode
 
 
 def display(translator: Any, node: nodes.math_block) -> None:
     label = f' id="{node["ids"][0]}"' if node.get("ids") else ""
-    translator.body.append(f'<div class="math"{label}>{_mathml(node, block=True)}</div>\n')
+    translator.body.append(f'<div class="formula"{label}>{_mathml(node, block=True)}</div>\n')
     raise nodes.SkipNode
 
 

@@ -39,7 +39,9 @@ class MetricsTable(SphinxDirective):
             raise self.error(f"no metric is on {self.arguments[0]!r}")
         rows = [HEAD, ["---"] * len(HEAD), *map(cells, names)]
         escaped = (" | ".join(cell.replace("|", r"\|") for cell in row) for row in rows)
-        return self.parse_text_to_nodes("\n".join(f"| {row} |" for row in escaped))
+        table = nodes.container(classes=["metrics"])
+        table += self.parse_text_to_nodes("\n".join(f"| {row} |" for row in escaped))
+        return [table]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
