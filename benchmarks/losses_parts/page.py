@@ -52,7 +52,7 @@ th button:focus-visible { outline: 2px solid var(--x); }
 th button::after { content: " ↕"; color: var(--line); }
 th[aria-sort=ascending] button::after { content: " ↑"; color: inherit; }
 th[aria-sort=descending] button::after { content: " ↓"; color: inherit; }
-.plain tbody th { position: sticky; left: 0; background: var(--paper); min-width: 7rem; }
+.plain tbody th { position: sticky; left: 0; background: var(--paper); min-width: 9rem; }
 """
 
 
@@ -220,8 +220,10 @@ def introduction(found: dict[str, Any]) -> str:
         for runs in budgets.values() for seed in runs
     })  # fmt: skip
     told = f"{seeds[0]} to {seeds[-1]}" if seeds else "none yet"
+    smoke = "Its budgets are so small that it only shows that every part works. "
     return (
-        f"Tier {found['tier']}. On each data set all objectives have the same networks, batch, schedule, "
+        f"Tier {found['tier']}. {smoke if found['tier'] == 'smoke' else ''}On each data set all "
+        f"objectives have the same networks, batch, schedule, "
         "number of tuning trials and budget: once equal CPU seconds, once equal gradient evaluations "
         "(a batch "
         f"through one player's loss and back). Seeds {told}; medians with bootstrap intervals, never "

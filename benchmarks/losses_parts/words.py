@@ -176,9 +176,10 @@ def _swaps(table: dict[str, dict[Any, float]]) -> list[str]:
     if not moved:
         return []
     up, down = min(moved, key=lambda name: moved[name]), max(moved, key=lambda name: moved[name])
-    out = "The budget decides part of it: "
-    out += f"counted in gradients instead of CPU time {up} gains {-moved[up]:.1f} places on average"
-    return [f"{out} (its steps are dear), {down} loses {moved[down]:.1f}."]
+    return [
+        f"The kind of budget decides part of it: counted in gradients instead of CPU time {up} gains "
+        f"{-moved[up]:.1f} places on average, {down} loses {moved[down]:.1f}."
+    ]
 
 
 def critics(found: dict[str, Any]) -> list[str]:
