@@ -303,7 +303,8 @@ CRITICS = {
     "relativistic + R1 R2": ("relativistic", "r1r2(0.1)", 1e-3),
 }
 CRITIC_RUN = Recipe(
-    data="ring", generator="mlp(64, 64)", critic="mlp(128, 128)", latent=2, batch=256, critic_steps="40 until 10, then 5",
+    data="ring", generator="mlp(64, 64)", critic="mlp(128, 128)", latent=2, batch=256,
+    critic_steps="40 until 10, then 5",
     generator_optimizer="adam(lr=2e-4, beta1=0.5, beta2=0.9)", iterations=500, ema=0.0,
 )  # fmt: skip
 CRITIC_LOOKS = 30
