@@ -53,7 +53,9 @@ def outliers() -> Any:
             y0[:4] = [distance, 0]
             values.append(float(metric(x0, y0)))
         start = float(metric(x, y))
-        axis.plot(far, np.array(values) / start, mark, color=color, label=name.split(", est")[0])
+        axis.plot(
+            far, np.array(values) / start, mark, color=color, label=name.replace(", estimator='biased'", "")
+        )
     axis.set(
         xscale="log", yscale="log", xlabel="where 1 % of the model's rows lie", ylabel="times the clean value"
     )
@@ -68,14 +70,19 @@ def scale() -> Any:
     y[:, 0] += 1.0
     units = np.geomspace(1, 300, 11)
     figure, axis = _figure(1)
-    for name, color, mark in [("energy", THIRD, "^-"), ("wasserstein", P, "o-"), ("kl", Q, "s-")]:
-        metric = dv.METRICS[name]
-        seen = []
-        for unit in units:
-            factors = np.array([1.0, unit])
-            floor = float(metric(x[:150] * factors, x[150:] * factors))
-            seen.append(float(metric(x[:150] * factors, y[:150] * factors)) / max(floor, 1e-9))
-        axis.plot(units, np.maximum(seen, 0.1), mark, color=color, label=name)
+
+    def over_floor(metric: Any, unit: float, scale: Any) -> float:
+        a, b = x * [1.0, unit], y * [1.0, unit]
+        a, b = a / scale(a), b / scale(a)
+        return float(metric(a[:150], b[:150])) / float(metric(a[:150], a[150:]))
+
+    plain, own = (lambda rows: 1.0), (lambda rows: rows.std(0))
+    for label, metric, color, mark, scale in [
+        ("energy, each feature in its own unit", dv.energy, "0.45", "x-", own),
+        ("energy", dv.energy, THIRD, "^-", plain),
+        ("wasserstein", dv.wasserstein, P, "o-", plain),
+    ]:
+        axis.plot(units, [over_floor(metric, u, scale) for u in units], mark, color=color, label=label)
     axis.axhline(1, color="0.3", linestyle=":", linewidth=1)
     axis.set(xscale="log", yscale="log", xlabel="unit of the other feature", ylabel="value over its floor")
     axis.legend()
