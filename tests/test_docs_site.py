@@ -27,7 +27,9 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGES = {page.name: page.read_text(encoding="utf-8") for page in sorted(DOCS.glob("*.md"))}
 LINKED = {**PAGES, "README.md": (ROOT / "README.md").read_text(encoding="utf-8")}
-ELSEWHERE = {"large.md", "laws.md"}  # run by tests/divergences/test_partial.py and tests/laws/test_docs.py
+ELSEWHERE = {  # run by tests/integrations/test_docs_page.py, divergences/test_partial.py, laws/test_docs.py
+    "integrations.md", "large.md", "laws.md",
+}  # fmt: skip
 BLOCK = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 EXAMPLES = sorted([*DOCS.glob("examples/plot_*.py"), *DOCS.glob("theory/plot_*.py")])
 
