@@ -304,8 +304,8 @@ def papers(arguments: argparse.Namespace) -> None:
             continue
         start = time.process_time()
         sections[name] = make(kept)
+        _save(kept)
         print(f"{name}: {len(sections[name])} rows, {time.process_time() - start:.0f} CPU s", flush=True)
-    _save(kept)
     write_text(PAGE, page(kept))
 
 

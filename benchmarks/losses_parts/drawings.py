@@ -68,7 +68,7 @@ def samples(name: str, one: dict[str, Any]) -> Picture | None:
     side = SIDES.get(name)
     columns = 4 if side is None else 3
     rows = -(-len(shown) // columns)
-    with canvas(len(shown), columns=columns, height=(1.5 if side is None else 1.2) * rows) as (figure, axes):
+    with canvas(len(shown), columns=columns, height=(1.5 if side is None else 0.85) * rows) as (figure, axes):
         for axis, (title, kept) in zip(axes, shown.items(), strict=True):
             drawn = unpacked(kept)
             axis.set_title(title, fontsize=7)
