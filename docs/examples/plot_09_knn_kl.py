@@ -45,6 +45,6 @@ y[:, 0] += 2.0  # the truth is 2
 print(compare_estimators(x, y, "kl", estimators=["knn", "classifier"], rng=0))
 
 # %%
-# The truth, 2, lies between the two. No estimator is right here: with a thousand rows in 16 dimensions neighbours
-# come out low and a classifier high. What can be known from the samples is that they disagree, and that more
-# rows would move the value.
+# The truth, 2, lies between the two. No estimator is right here: with a thousand rows in 16 dimensions
+# neighbours come out low and a classifier high. What can be known from the samples is that they disagree, and
+# that more rows would move the value.
