@@ -11,7 +11,7 @@ help:
 	@echo "make demo   judge four models of handwritten digits, write demo-report.html"
 	@echo "make test   run the tests"
 	@echo "make lint   ruff and mypy"
-	@echo "make docs   build the site in docs/_build/html; no network is needed"
+	@echo "make docs   build the site, docs/_build/html/index.html"
 	@echo "make benchmark-smoke   a small benchmark of losses"
 	@echo "make clean  remove what these made"
 
