@@ -30,7 +30,7 @@ document.querySelectorAll('main table').forEach(table => {
     const value = row => {
       const text = row.cells[column].textContent.replace(/[,\\s]/g, '').replace('−', '-');
       const number = parseFloat(text);
-      return Number.isNaN(number) ? (text === 'inf' ? Infinity : text) : number;
+      return Number.isNaN(number) ? (/^-?inf/.test(text) ? (text[0] === '-' ? -1 : 1) / 0 : text) : number;
     };
     button.addEventListener('click', () => {
       const down = head.getAttribute('aria-sort') === 'ascending';
