@@ -30,7 +30,7 @@ extensions = [
     # ours
     "mathml",  # formulas that show without a network, a script or a font of their own
     "plain_docstrings",  # |X−Y| is a norm here, not a substitution
-    "metrics_table",
+    "tables",
     "pictures",
 ]
 exclude_patterns = ["_build", "_ext", "**/GALLERY_HEADER.rst", "examples/*", "theory/*", "figures/*"]

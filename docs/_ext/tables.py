@@ -1,7 +1,8 @@
-"""``{metrics-table} samples``: the rows of METRICS with what each declares about itself, written at build."""
+"""``{metrics-table} samples`` and ``{objectives-table}``: METRICS and OBJECTIVES as they are, at build."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from docutils import nodes
@@ -11,6 +12,12 @@ from sphinx.util.docutils import SphinxDirective
 from divergences import METRICS
 
 HEAD = ("metric", "what it is", "scaled by c", "gradient", "interval", "cost", "source")
+
+NEEDS_OPTION = {
+    "parzen_log_likelihood": "parzen_log_likelihood(bandwidth=0.2)",
+    "renyi": "renyi(alpha=0.5)",
+    "f_divergence": "f_divergence(f='kl')",
+}
 
 
 def cells(name: str) -> list[str]:
@@ -37,13 +44,35 @@ class MetricsTable(SphinxDirective):
         names = [name for name, row in METRICS.items() if row.on == self.arguments[0]]
         if not names:
             raise self.error(f"no metric is on {self.arguments[0]!r}")
-        rows = [HEAD, ["---"] * len(HEAD), *map(cells, names)]
-        escaped = (" | ".join(cell.replace("|", r"\|") for cell in row) for row in rows)
         table = nodes.container(classes=["metrics"])
-        table += self.parse_text_to_nodes("\n".join(f"| {row} |" for row in escaped))
+        table += self.parse_text_to_nodes(markdown(HEAD, map(cells, names)))
         return [table]
+
+
+class ObjectivesTable(SphinxDirective):
+    """A Markdown table of what can be trained with."""
+
+    def run(self) -> list[nodes.Node]:
+        from gan.objectives import OBJECTIVES, parse
+
+        rows = []
+        for name in (NEEDS_OPTION.get(name, name) for name in OBJECTIVES):
+            row = parse(name)
+            descends = "the metric itself" if row.descends in METRICS else row.descends
+            critic = f"{row.critic_steps or 1} a step" if row.needs_critic else "none"
+            rows.append([f"`{name}`", descends, critic, f"`{row.regularizer or 'none'}`", row.reference])
+        head = ("objective", "what the generator descends", "critic", "regulariser", "source")
+        return self.parse_text_to_nodes(markdown(head, rows))
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table; a | inside a cell is escaped."""
+    lines = [head, ["---"] * len(head), *rows]
+    escaped = (" | ".join((cell or "–").replace("|", r"\|") for cell in line) for line in lines)
+    return "\n".join(f"| {line} |" for line in escaped)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("metrics-table", MetricsTable)
+    app.add_directive("objectives-table", ObjectivesTable)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
