@@ -16,7 +16,7 @@ from gan import data, networks, objectives, regularizers
 from gan.comparison import median_interval
 from gan.model import Frame
 
-ROWS = 4000  # of each side, for the lines
+ROWS, DUAL_STEPS = 2000, 400  # rows of each side and critic steps, for the lines
 SEEDS = (0, 1, 2)
 
 
@@ -30,8 +30,10 @@ def lines(theta: float) -> dict[str, Any]:
     for seed in SEEDS:
         x = data.load("lines(theta=0.0)", seed=seed).train[:ROWS]
         y = data.load(f"lines(theta={theta})", seed=seed + 100).train[:ROWS]
-        found["js"].append(neural_dual(x, y, divergence="js", rng=seed, progress=False).value)
-        found["w1"].append(neural_dual(x, y, rng=seed, progress=False).value)
+        found["js"].append(
+            neural_dual(x, y, divergence="js", steps=DUAL_STEPS, rng=seed, progress=False).value
+        )
+        found["w1"].append(neural_dual(x, y, steps=DUAL_STEPS, rng=seed, progress=False).value)
     return {
         "theta": theta, "js": median_interval(found["js"]), "w1": median_interval(found["w1"]),
         "cpu_seconds": time.process_time() - start,
@@ -67,7 +69,7 @@ def bernoulli(theta_star: float, m: int) -> dict[str, float]:
 # ── critics on toys (Gulrajani et al. 2017, section 3 and figure 1) ─────────────────────────
 
 TOYS = ("ring(sigma=0.02)", "grid(sigma=0.05)", "swiss-roll")
-STEPS, BATCH, HELD_OUT = 1500, 256, 1500
+STEPS, BATCH, HELD_OUT, RATE = 600, 256, 1000, 5e-4
 CRITICS = {"clipping": "clip(0.01)", "gradient penalty": "gradient-penalty(0.1)"}
 
 
@@ -83,9 +85,9 @@ def critic(toy: str, regularizer: str, seed: int) -> dict[str, float]:
     real = frame.inside(dataset.train)
     rng = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    network = networks.critic("mlp(512, 512, 512, activation='relu')", networks.Space(2))
+    network = networks.critic("mlp(256, 256, 256, activation='relu')", networks.Space(2))
     objective, rule = objectives.parse("wgan-gp"), regularizers.parse(regularizer)
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, betas=(0.5, 0.9))
+    optimizer = torch.optim.Adam(network.parameters(), lr=RATE, betas=(0.5, 0.9))
 
     def pair(count: int, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         x, y = (rows[torch.randint(len(rows), (count,), generator=rng)] for _ in range(2))
