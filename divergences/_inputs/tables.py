@@ -106,7 +106,8 @@ def _of_dataset(value: Any, name: str) -> Any:
     if not value.column_names:
         raise ValueError(f"{name} must not be empty; got a dataset without columns")
     parts = []
-    for label, column in value.with_format("numpy")[:].items():
+    # left to itself the format makes float32 of doubles
+    for label, column in value.with_format("numpy", dtype=np.float64)[:].items():
         part = np.asarray(column)
         if part.dtype.kind not in "fiub":
             raise TypeError(
