@@ -5,11 +5,13 @@ Only matplotlib's object API is used: no window, no pyplot state, the user's set
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ __all__ = [
     "COLORS",
     "INK",
     "WIDTH",
+    "Picture",
     "canvas",
     "histograms",
     "legend",
@@ -94,6 +97,24 @@ def svg(figure: Any) -> str:
     drawing = drawing[drawing.index("<svg") :].replace(INK, "currentColor")
     scheme = f"<style>svg{{color:{INK}}}@media(prefers-color-scheme:dark){{svg{{color:#d8dde3}}}}</style>"
     return re.sub(r"(<svg[^>]*>)", lambda tag: tag[1] + scheme, drawing, count=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A figure with the sentence that says how to read it. ``figure`` is None where none could be drawn."""
+
+    title: str
+    caption: str
+    alt: str
+    figure: Any = None
+
+    def svg(self) -> str:
+        """The drawing as SVG that follows the reader's light or dark scheme."""
+        return svg(self.figure)
+
+    def uri(self) -> str:
+        """The SVG as a data URI."""
+        return "data:image/svg+xml;base64," + base64.b64encode(self.svg().encode()).decode()
 
 
 def histograms(

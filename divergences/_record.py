@@ -14,7 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from divergences.inference.evidence import Evidence
+
 __all__ = ["Report", "Row", "best"]
+
+NUMBERS = ("value", "seconds", "standard_error", "p_value", "null_floor", "extrapolated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,8 @@ class Report:
     ``report["energy"]`` is a row; ``print(report)`` a table; ``markdown``, ``to_json``, ``frame``
     and ``html`` (with pictures) are the same in other dress. ``rng=report.seed`` repeats it.
     ``columns`` are the names that a table's features had, ``features`` is what made features of the samples.
-    The samples are kept for pictures only and are not part of any text form.
+    The samples are kept for pictures only and are not part of any text form. ``evidence`` is there with a
+    ``confidence``: permutation tests, the rows that carry the distance, agreement of estimators.
     """
 
     rows: tuple[Row, ...]
@@ -73,6 +78,7 @@ class Report:
     confidence: float | None = None
     columns: tuple[str, ...] | None = None
     features: str | None = None
+    evidence: Evidence | None = None
 
     def __getitem__(self, metric: str) -> Row:
         """The row of a metric, by its full text or, where only one fits, without its options."""
@@ -110,7 +116,28 @@ class Report:
                 }
                 for row in self.rows
             ],
+            "evidence": None if self.evidence is None else self.evidence.to_dict(),
         }
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Report:
+        """The report that ``to_dict`` wrote, through JSON or not; without samples, so without their pictures.
+
+        >>> from divergences import evaluate
+        >>> report = evaluate([0.0, 1.0], [5.0, 6.0], ["energy"], rng=0)
+        >>> Report.from_dict(report.to_dict()) == report
+        True
+        """
+        evidence, shape = found.get("evidence"), found["image_shape"]
+        known = {
+            "rows": tuple(Row(**_read(row)) for row in found["rows"]),
+            "names": tuple(found["names"]),
+            "image_shape": None if shape is None else tuple(shape),
+            "columns": None if found.get("columns") is None else tuple(found["columns"]),
+            "evidence": None if evidence is None else Evidence.from_dict(evidence),
+        }
+        none = np.empty((0, found["d"]))
+        return cls(**{**found, **known, "x": none, "y": none})
 
     def to_json(self, path: str | PathLike[str] | None = None, indent: int | None = 2) -> str:
         """``to_dict`` as JSON, also written to ``path``; "inf", "-inf" and "nan" are strings there."""
@@ -168,6 +195,14 @@ def best(rows: Iterable[Row | None]) -> list[Row]:
     top = min(values) if better == "lower" else max(values)
     first = [row for value, row in known if value == top]
     return [] if any(row.warnings for row in first) else first
+
+
+def _read(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a row as JSON has them: lists for tuples, and words for inf and nan."""
+    numbers = {key: float(row[key]) for key in NUMBERS if isinstance(row.get(key), str)}
+    lists = {key: tuple(map(float, row[key])) for key in ("interval",) if row.get(key) is not None}
+    texts = {key: tuple(row[key]) for key in ("warnings", "notes")}
+    return {**row, **numbers, **lists, **texts}
 
 
 def _written(text: str, path: str | PathLike[str] | None) -> str:

@@ -11,7 +11,7 @@ import time
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ from divergences._pairwise import SHARED, Steps, run_together
 from divergences._progress import Bar
 from divergences._record import Report, Row
 from divergences.inference import estimate
+from divergences.inference.evidence import Evidence, gather
 from divergences.inference.rows import with_rng
 from divergences.registry import METRICS, Metric, complete, parse
 from divergences.results import Estimate, TestResult
@@ -126,13 +127,23 @@ def evaluate(
     rows: list[Row] = []
     chosen = _chosen(metrics, data)
     shared = _shared(chosen, data)
-    for k, metric in enumerate(_with_progress(chosen, progress)):
-        too_much = _too_much(metric, data) if metrics is None else None
-        rows += shared[k] if k in shared else _rows(metric, data, too_much)
+    with Bar(len(chosen) + (data.confidence is not None), progress) as bar:
+        for k, metric in enumerate(chosen):
+            bar.label(metric.spec)
+            too_much = _too_much(metric, data) if metrics is None else None
+            rows += shared[k] if k in shared else _rows(metric, data, too_much)
+            bar.advance()
+        kept = _kept(x, "x"), _kept(y, "y")
+        evidence = None
+        if data.confidence is not None:
+            bar.label("tests and evidence")
+            evidence = _evidence(chosen, kept, data)
+            rows = _with_p_values(rows, evidence)
+            bar.advance()
     return Report(
         rows=tuple(rows),
-        x=_kept(x, "x"),
-        y=_kept(y, "y"),
+        x=kept[0],
+        y=kept[1],
         names=names,
         n=len(data.x),
         m=len(data.y),
@@ -148,6 +159,7 @@ def evaluate(
         confidence=data.confidence,
         columns=columns,
         features=None if features is None else feature_name(features),
+        evidence=evidence,
     )
 
 
@@ -239,6 +251,28 @@ def _now() -> str:
     from datetime import UTC, datetime
 
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+# ── what stands behind them ─────────────────────────────────────────────────────────────────
+
+
+def _evidence(chosen: list[Metric], kept: tuple[np.ndarray, np.ndarray], data: _Data) -> Evidence:
+    """Tests, carriers and estimators, by as many rows as take seconds."""
+    if data.weights:
+        reason = "tests and shares are of rows that weigh the same; resample by weight first"
+        return Evidence(left_out={"all": reason})
+    draws = _generator(data.seed, "evidence")
+    with warnings.catch_warnings():  # what a measure warns of stands in its row
+        warnings.simplefilter("ignore")
+        return gather(*kept, chosen, confidence=data.confidence or 0.95, rng=draws)
+
+
+def _with_p_values(rows: list[Row], evidence: Evidence) -> list[Row]:
+    """The rows with the p-values of their permutation tests."""
+    tests = evidence.tests
+    parts = () if tests is None else tests.components or (tests,)
+    found = {part.metric: part.p_value for part in parts}
+    return [replace(row, p_value=found.get(row.metric, row.p_value)) for row in rows]
 
 
 # ── one metric ──────────────────────────────────────────────────────────────────────────────
@@ -419,12 +453,3 @@ def _texts(caught: Iterable[warnings.WarningMessage]) -> tuple[str, ...]:
     ours = ((issubclass(w.category, DivergenceWarning), w) for w in caught)
     texts = (str(w.message) if own else f"{w.category.__name__}: {w.message}" for own, w in ours)
     return tuple(dict.fromkeys(texts))
-
-
-def _with_progress(chosen: list[Metric], progress: bool | None) -> Iterator[Metric]:
-    """The metrics one by one, with a bar on stderr where one is wanted."""
-    with Bar(len(chosen), progress) as bar:
-        for metric in chosen:
-            bar.label(metric.spec)
-            yield metric
-            bar.advance()

@@ -7,9 +7,7 @@ How lines, colours and axes look is in ``_canvas``.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +16,7 @@ from divergences._canvas import (
     COLORS,
     INK,
     WIDTH,
+    Picture,
     canvas,
     histograms,
     legend,
@@ -25,8 +24,8 @@ from divergences._canvas import (
     quiet,
     shortened,
     spans_decades,
-    svg,
 )
+from divergences._evidence_pictures import agreement, carriers, has_carriers
 from divergences._neighbor_search import nearest
 
 if TYPE_CHECKING:
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = [
     "COLORS",
     "Picture",
+    "agreement",
+    "carriers",
     "distribution",
     "images",
     "intervals",
@@ -50,29 +51,17 @@ FEATURES = 6
 GRID_ROWS, GRID_COLUMNS = 6, 10
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A figure with the sentence that says how to read it. ``figure`` is None where none could be drawn."""
-
-    title: str
-    caption: str
-    alt: str
-    figure: Any = None
-
-    def svg(self) -> str:
-        """The drawing as SVG that follows the reader's light or dark scheme."""
-        return svg(self.figure)
-
-    def uri(self) -> str:
-        """The SVG as a data URI."""
-        return "data:image/svg+xml;base64," + base64.b64encode(self.svg().encode()).decode()
-
-
 def pictures(report: Report) -> list[Picture]:
     """Every picture that makes sense for the report; one that fails says so in place of the drawing."""
     drawers: list[tuple[str, Callable[[Report], Picture]]] = []
     if any(row.null_floor is not None for row in report.rows):
         drawers.append(("How sure", intervals))
+    if report.evidence is not None and report.evidence.estimators is not None:
+        drawers.append(("Estimators", agreement))
+    if has_carriers(report):
+        drawers.append(("Which rows carry the distance", carriers))
+    if len(report.x) == 0:  # read from a file, which holds no samples
+        return [_drawn_or_said(title, draw, report) for title, draw in drawers]
     if report.image_shape is not None:
         drawers.append(("Samples", images))
     if report.d == 1:
@@ -80,15 +69,16 @@ def pictures(report: Report) -> list[Picture]:
     else:
         drawers += [("Common projection", projection), ("Features that differ most", marginals)]
     drawers += [("Nearest neighbours", neighbor_distances), ("Parzen window width", parzen_curve)]
-    drawn = []
-    for title, draw in drawers:
-        try:
-            with quiet():
-                drawn.append(draw(report))
-        except Exception as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            drawn.append(Picture(title, f"This picture could not be drawn. {reason}", ""))
-    return drawn
+    return [_drawn_or_said(title, draw, report) for title, draw in drawers]
+
+
+def _drawn_or_said(title: str, draw: Callable[[Report], Picture], report: Report) -> Picture:
+    try:
+        with quiet():
+            return draw(report)
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return Picture(title, f"This picture could not be drawn. {reason}", "")
 
 
 # ── the pictures ────────────────────────────────────────────────────────────────────────────

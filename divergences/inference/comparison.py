@@ -12,6 +12,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -19,13 +20,16 @@ import numpy as np
 from divergences._arrays import detached, to_numpy
 from divergences._features import extracted
 from divergences._inputs import check_confidence, check_integer, check_pair, check_rng, plain_samples
+from divergences.inference.floor import null_values
 from divergences.inference.influence import Influence, influence
+from divergences.inference.intervals import student_quantile
 from divergences.inference.rows import row_of, seed_of
 from divergences.registry import Metric
 from divergences.results import Estimate, Interval
 
 __all__ = ["Comparison", "Difference", "Standing", "compare_models"]
 
+HALVINGS = 5  # of x, for the floor
 DRAWS = 20_000  # of the largest of the standardised differences
 
 
@@ -77,6 +81,12 @@ class Comparison:
         """The metrics, in the order they were given."""
         return tuple(dict.fromkeys(each.metric for each in self.standings))
 
+    def ranked(self, metric: str | None = None) -> list[Standing]:
+        """The models from the closest to the farthest; those that share a rank, by their values."""
+        wanted = self.metrics[0] if metric is None else metric
+        found = [each for each in self.standings if each.metric == wanted]
+        return sorted(found, key=lambda each: (each.rank, self._order(each)))
+
     def ranks(self, metric: str | None = None) -> dict[str, int]:
         """The rank of each model, 1 the closest; models that cannot be told apart may share one."""
         wanted = self.metrics[0] if metric is None else metric
@@ -99,20 +109,22 @@ class Comparison:
     def __str__(self) -> str:
         lines = []
         for metric in self.metrics:
-            rows = sorted(
-                (each for each in self.standings if each.metric == metric),
-                key=lambda each: (each.rank, self._order(each)),
-            )
-            text = f"{rows[0].model}"
-            for before, after in itertools.pairwise(rows):
-                told = self.difference(before.model, after.model, metric).closer is not None
-                text += f" {'<' if told else '='} {after.model}"
-            lines.append(f"{metric}: {text}")
+            rows = self.ranked(metric)
+            lines.append(f"{metric}: {self.ranking(metric)}")
             lines += [f"  {each.rank}. {each.model}: {each.estimate}" for each in rows]
         lines.append(
             f"('<': closer to the reference, sure at {100 * self.confidence:g} % for all pairs together)"
         )
         return "\n".join(lines)
+
+    def ranking(self, metric: str | None = None) -> str:
+        """The models in a line, closest first: "a = b < c"; "=" between neighbours that tie."""
+        rows = self.ranked(metric)
+        text = rows[0].model
+        for before, after in itertools.pairwise(rows):
+            told = self.difference(before.model, after.model, rows[0].metric).closer is not None
+            text += f" {'<' if told else '='} {after.model}"
+        return text
 
     def _order(self, standing: Standing) -> float:
         value = standing.estimate.value
@@ -129,6 +141,15 @@ class Comparison:
         found["differences"] = [asdict(each) for each in self.differences]
         found["notes"] = list(self.notes)
         return found
+
+    def html(self, path: str | PathLike[str] | None = None, *, reference: str = "x") -> str:
+        """One self-contained page: rankings, values beside the floor, all differences; also written."""
+        from divergences.report import files, models
+
+        text = models.page(self, reference)
+        if path is not None:
+            files.write_text(path, text)
+        return text
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> Comparison:
@@ -202,8 +223,17 @@ def compare_models(
     draws = check_rng(rng if seed is None else seed)
     drawn = int(draws.integers(2**32))
     found = [influence(row, samples[0], samples[1:], groups, drawn) for row in rows]
+    floors = [_floor(row, samples[0], drawn) for row in rows]
     signs = np.repeat([-1.0 if row.better == "higher" else 1.0 for row in rows], len(models))
-    return _assembled(rows, list(models), found, signs, confidence, draws, samples[0].shape, seed)
+    return _assembled(rows, list(models), found, floors, signs, confidence, draws, samples[0].shape, seed)
+
+
+def _floor(row: Metric, x: np.ndarray, seed: int) -> float | None:
+    """What two halves of x are apart, where half of x will do."""
+    try:
+        return float(null_values(row, x, HALVINGS, np.random.default_rng(seed)).mean())
+    except ValueError:
+        return None
 
 
 def _checked(x: Any, models: Any) -> list[np.ndarray]:
@@ -229,6 +259,7 @@ def _assembled(
     rows: list[Metric],
     names: list[str],
     found: list[Influence],
+    floors: list[float | None],
     signs: np.ndarray,
     confidence: float,
     rng: np.random.Generator,
@@ -266,11 +297,13 @@ def _assembled(
             )
         )  # fmt: skip
     standings = []
-    for k, (row, each) in enumerate(zip(rows, found, strict=True)):
+    for k, (row, each, floor) in enumerate(zip(rows, found, floors, strict=True)):
         for i, name in enumerate(names):
             place = k * count + i
+            error = math.sqrt(covariance[place, place])
+            half = student_quantile(confidence, freedom) * error
             estimate = Estimate(
-                float(each.plain[i]), standard_error=float(math.sqrt(covariance[place, place])),
+                float(each.plain[i]), _held(each.values[i], half, row, confidence), error, null_floor=floor,
                 bias=float(each.plain[i] - each.values[i]), extrapolated=float(each.values[i]),
                 notes=("higher is closer",) if row.better == "higher" else (),
                 n=shape[0], m=each.sizes[i], d=shape[1], metric=row.spec, method=each.method,
@@ -280,6 +313,12 @@ def _assembled(
         tuple(standings), tuple(differences), confidence, n=shape[0], d=shape[1], seed=seed,
         notes=tuple(dict.fromkeys(note for each in found for note in each.notes)),
     )  # fmt: skip
+
+
+def _held(value: float, half: float, row: Metric, confidence: float) -> Interval:
+    """The interval of one model's value; below 0 only where the metric goes below it."""
+    least = -math.inf if row.better == "higher" or row.degree is None else 0.0
+    return Interval(float(max(value - half, least)), float(max(value + half, least)), confidence)
 
 
 def _covariance(found: list[Influence], count: int) -> tuple[np.ndarray, int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,7 +25,7 @@ from divergences.inference.rows import row_of, seed_of
 from divergences.registry import Metric
 from divergences.results import Estimate, Interval
 
-__all__ = ["Estimators", "compare_estimators"]
+__all__ = ["DIVERGENCES", "Estimators", "compare_estimators"]
 
 DIVERGENCES = ("kl", "reverse_kl", "js", "tv", "hellinger", "chi2")
 TIED = 0.1  # of the rows: from here on the data have atoms
@@ -74,6 +74,13 @@ class Estimators:
             "disagree": list(self.disagree),
             "notes": list(self.notes),
         }
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Estimators:
+        """The record that ``to_dict`` wrote, through JSON or not."""
+        estimates = {name: Estimate.from_dict(each) for name, each in found["estimates"].items()}
+        lists = {key: tuple(found[key]) for key in ("agree", "disagree", "notes")}
+        return cls(**{**found, **lists, "estimates": estimates, "refused": dict(found["refused"])})
 
 
 def compare_estimators(

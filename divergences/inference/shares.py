@@ -16,7 +16,15 @@ from divergences.inference.ustatistic import kernel_means
 from divergences.kernels import pair_kernel
 from divergences.transport.exact import transport
 
-__all__ = ["Attribution", "Clusters", "attribution", "far_from_data", "uncovered_clusters"]
+__all__ = [
+    "Attribution",
+    "Clusters",
+    "attribution",
+    "distances_out",
+    "far_from_data",
+    "p_values_out",
+    "uncovered_clusters",
+]
 
 
 @dataclass(frozen=True)
@@ -186,12 +194,21 @@ def far_from_data(x: Any, y: Any, *, k: int = 1) -> np.ndarray:
     >>> far_from_data([[0.0], [1.0], [2.0], [3.0]], [[1.5], [9.0]])
     array([1. , 0.2])
     """
+    return p_values_out(*distances_out(x, y, k))
+
+
+def distances_out(x: Any, y: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The distance from each row of x to its k-th nearest other row of x, and from each row of y to x's."""
     pair = check_pair(detached(x), detached(y), min_rows=2)
     k = check_integer(k, "k", below=pair.n, why="a row of x has n − 1 others")
-    own = np.sort(_kth_distance(pair.x, pair.x, k, exclude_self=True))
-    others = _kth_distance(pair.y, pair.x, k, exclude_self=False)
-    farther = pair.n - np.searchsorted(own, others * (1.0 - 1e-12), side="left")
-    found: np.ndarray = (1.0 + farther) / (pair.n + 1.0)
+    own = _kth_distance(pair.x, pair.x, k, exclude_self=True)
+    return own, _kth_distance(pair.y, pair.x, k, exclude_self=False)
+
+
+def p_values_out(own: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Each of ``others`` ranked among ``own``."""
+    farther = len(own) - np.searchsorted(np.sort(own), others * (1.0 - 1e-12), side="left")
+    found: np.ndarray = (1.0 + farther) / (len(own) + 1.0)
     return found
 
 

@@ -20,8 +20,9 @@ from divergences.inference.rows import with_rng
 from divergences.kernels import PairKernel, pair_kernel
 from divergences.registry import Metric
 
-__all__ = ["Pooled", "split_statistics"]
+__all__ = ["Pooled", "at_once", "line_statistics", "split_statistics"]
 
+AVERAGES = ("energy", "cramer", "squared_mmd", "kid")  # over pairs of rows
 TASK = 16  # relabellings that a worker takes at a time
 LINE_NUMBERS = 2**21  # of cumulative sums in memory at a time
 
@@ -56,7 +57,7 @@ def split_statistics(
     kernels: dict[int, PairKernel] = {}
     for k, row in enumerate(rows):
         if pooled.pair.d == 1 and _line_power(row) is not None:
-            found[k] = _on_the_line(pooled, chosen, _line_power(row) or 0) * _line_factor(row)
+            found[k] = line_statistics(pooled, chosen, _line_power(row) or 0) * _line_factor(row)
             sizes[k] = _size(found[k])
             continue
         kernel = pair_kernel(row.name, pooled.pair, **row.options)
@@ -137,11 +138,16 @@ def _line_power(row: Metric) -> int | None:
     return None
 
 
+def at_once(row: Metric, d: int) -> bool:
+    """Whether all relabellings cost little more than one: averages over pairs, distances on the line."""
+    return row.name in AVERAGES or (d == 1 and _line_power(row) is not None)
+
+
 def _line_factor(row: Metric) -> float:
     return 2.0 if row.name == "energy" else 1.0
 
 
-def _on_the_line(pooled: Pooled, chosen: np.ndarray, p: int) -> np.ndarray:
+def line_statistics(pooled: Pooled, chosen: np.ndarray, p: int) -> np.ndarray:
     """∫ |F − G|^p dt for each relabelling, from one sort of all points."""
     z = pooled.framed[:, 0]
     order = np.argsort(z, kind="stable")

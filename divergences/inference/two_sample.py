@@ -56,8 +56,8 @@ def two_sample_test(
     ``groups``: rows are exchangeable within groups only. "paired" for row i of x with row i of y, or
     (labels of x's rows, labels of y's rows) for blocks such as days or subjects.
     ``bandwidths``: for squared_mmd, one component for each: numbers in the data's unit, or how many,
-    spread geometrically from half the 5 % quantile of the pooled distances to twice the 95 % quantile
-    (the range of Schrab et al. 2023, §5.2): the aggregated MMD test.
+    spread geometrically from half the 5 % quantile of the pooled distances to twice the 95 % quantile, by
+    √2 less for kernels of r²/(2σ²) (the range of Schrab et al. 2023, §5.2): the aggregated MMD test.
     ``combine`` several components by the same permutations, which keeps the test exact: "min_p" the
     smallest p-value (Schrab et al. 2023), ties by "harmonic", which is the mean of 1/p; "max" the
     largest statistic in standard deviations. ``components`` hold each one's p-value and, but for
@@ -213,7 +213,9 @@ def _with_bandwidths(row: Metric, bandwidths: Any, pair: Pair) -> list[Metric]:
         raise ValueError(f"give bandwidth or bandwidths, not both; got {row.spec} with bandwidths")
     if np.ndim(bandwidths) == 0:
         count = check_integer(bandwidths, "bandwidths")
-        low, high = distance_quantiles(pair, [0.05, 0.95]) * pair.scale
+        # the published kernels are functions of r/λ, and a Gaussian of width λ there has σ = λ/√2
+        unit = pair.scale * (1.0 if row.options.get("kernel") == "laplace" else 0.5**0.5)
+        low, high = distance_quantiles(pair, [0.05, 0.95]) * unit
         widths = np.geomspace(low / 2.0, high * 2.0, count) if count > 1 else np.array([(low * high) ** 0.5])
     else:
         widths = np.array([check_positive(width, "bandwidths") for width in bandwidths])

@@ -8,6 +8,7 @@ from html import escape
 from divergences import plots
 from divergences._record import Report, Row, best
 from divergences.report import wording
+from divergences.report.panels import panels
 from divergences.report.style import CSS
 from divergences.report.tables import Table
 
@@ -103,9 +104,15 @@ def _section(report: Report, heading: str) -> str:
 <h2>{escape(heading)}</h2>
 {_facts(report)}
 {_table(report)}
-{_gallery(plots.pictures(report))}
 </section>
+{_panels(report)}
+{_gallery(plots.pictures(report))}
 """
+
+
+def _panels(report: Report) -> str:
+    cards = "".join(panel.html() for panel in panels(report))
+    return f'<div class="panels">{cards}</div>' if cards else ""
 
 
 def _gallery(pictures: Sequence[plots.Picture]) -> str:
@@ -155,8 +162,7 @@ def _measure(row: Row, meaning: str) -> str:
 def _value(row: Row) -> str:
     kind = {"failed": "failed", "left out": "left"}.get(row.status, "")
     main = f'<b class="{kind}">{escape(wording.outcome(row))}</b>'
-    extra = escape(wording.uncertainty(row))
-    return main + (f"<small>{extra}</small>" if extra else "")
+    return main + "".join(f"<small>{escape(extra)}</small>" for extra in wording.errors(row))
 
 
 def _notes(row: Row) -> str:

@@ -59,6 +59,13 @@ small, .soft { color: var(--soft); font-size: .82rem; }
 .scroll .number, .plain .number { padding-left: .75rem; }
 .measures .number { padding-right: 1.5rem; }
 .measures .time { padding-right: 0; }
+.measures tbody th { min-width: 11rem; }
+.panels {
+  display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); gap: 0 2.5rem;
+}
+.panels section { min-width: 0; }
+.panels th, .panels td { padding-top: .3rem; padding-bottom: .3rem; }
+.panels p { margin-bottom: .25rem; }
 .pictures { columns: 2 26rem; column-gap: 1.25rem; margin-top: 1.5rem; orphans: 1; widows: 1; }
 figure {
   display: inline-block; width: 100%; break-inside: avoid; margin: 0 0 1.25rem; padding: 1rem;

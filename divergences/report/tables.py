@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-__all__ = ["WIDTH", "Table"]
+__all__ = ["WIDTH", "Table", "escaped"]
 
 WIDTH = 100  # columns of sentences in a terminal
 
@@ -49,6 +49,13 @@ class Table:
         ]
         return "\n".join([self.title, *told, *(textwrap.fill(note, WIDTH) for note in self.notes)])
 
+    def markdown(self) -> str:
+        """A GitHub table under its title, notes below."""
+        rules = (":--" if column in self.words else "--:" for column in range(len(self.head)))
+        lines = [f"**{escaped(self.title)}**", "", *map(_line, [self.head]), f"| {' | '.join(rules)} |"]
+        lines += [*map(_line, self.rows), "", *(escaped(note) for note in self.notes)]
+        return "\n".join(lines).rstrip() + "\n"
+
     def html(self) -> str:
         """A section of the page; every cell is escaped."""
         head = "".join(
@@ -75,3 +82,15 @@ class Table:
 
     def _kind(self, column: int) -> str:
         return "" if column in self.words else ' class="number"'
+
+
+def escaped(text: str) -> str:
+    """Inert in a markdown cell: no markup, no new column, no new line."""
+    plain = escape(" ".join(text.split()), quote=False)
+    for special in "\\|*_`[]":
+        plain = plain.replace(special, "\\" + special)
+    return plain
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(map(escaped, cells))} |"

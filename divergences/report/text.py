@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import html
 import io
 import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from divergences.report import wording
+from divergences.report.panels import panels
+from divergences.report.tables import escaped
 
 if TYPE_CHECKING:
     from divergences._record import Report, Row
 
 __all__ = ["markdown", "table"]
 
+SHOWN = 5  # rows of samples in a list
 ROOM_FOR_MEANING = 100  # columns; below this the table keeps to the numbers
 STATUS_STYLES = {"ok": "", "failed": "red", "left out": "dim"}
 
@@ -35,6 +37,9 @@ def table(report: Report, *, width: int | None = None, color: bool = False) -> s
     console.print(_grid(report, marks, columns))
     for number, note in enumerate(notes, start=1):
         console.print(Text(f"[{number}] {note}"), soft_wrap=False)
+    for panel in panels(report, SHOWN):
+        console.print()
+        console.print(Text(panel.text()), soft_wrap=True)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
@@ -82,7 +87,7 @@ def markdown(report: Report) -> str:
     """A GitHub table with a line about the samples above and the notes below."""
     marks, notes = _notes(report)
     lines = [
-        _escaped(wording.size(report)),
+        escaped(wording.size(report)),
         "",
         "| metric | value | better | what it tells | seconds |",
         "|:--|--:|:--|:--|--:|",
@@ -90,14 +95,7 @@ def markdown(report: Report) -> str:
     for row, mark in zip(report.rows, marks, strict=True):
         value = " ".join(filter(None, [wording.outcome(row), wording.uncertainty(row), mark]))
         cells = [row.metric, value, wording.DIRECTIONS[row.better], row.meaning, wording.seconds(row.seconds)]
-        lines.append(f"| {' | '.join(map(_escaped, cells))} |")
-    lines += ["", *(f"- {_escaped(f'[{number}] {note}')}" for number, note in enumerate(notes, start=1))]
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def _escaped(text: str) -> str:
-    """Inert in a table cell: no markup, no new column, no new line."""
-    plain = html.escape(" ".join(text.split()), quote=False)
-    for special in "\\|*_`[]":
-        plain = plain.replace(special, "\\" + special)
-    return plain
+        lines.append(f"| {' | '.join(map(escaped, cells))} |")
+    lines += ["", *(f"- {escaped(f'[{number}] {note}')}" for number, note in enumerate(notes, start=1))]
+    parts = ["\n".join(lines), *(panel.markdown() for panel in panels(report, SHOWN))]
+    return "\n\n".join(part.rstrip() for part in parts) + "\n"
