@@ -52,6 +52,26 @@ def test_every_entry_takes_a_table_as_the_array_it_holds(library, both):
     )
 
 
+REQUIRED = {"alpha": 0.5, "f": "js"}
+
+
+@pytest.mark.filterwarnings("ignore::divergences._inputs.DivergenceWarning")
+@pytest.mark.parametrize("name", [name for name, row in dv.METRICS.items() if row.on == "samples"])
+def test_every_metric_takes_tables(name, both):
+    row = dv.METRICS[name]
+    row = row.with_options(**{key: REQUIRED[key] for key in row.keywords if key in REQUIRED})
+    if "rng" in row.keywords:
+        row = row.with_options(rng=0)
+    x, y = both
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    plain = np.asarray(row(x, y))
+    if np.ndim(plain) == 0 and not np.issubdtype(plain.dtype, np.number):  # a record
+        plain = np.asarray(float(plain[()]))
+    told = row(pandas.DataFrame(x, columns=["u", "v"]), polars.DataFrame(y, schema=["u", "v"]))
+    told = np.asarray(float(told)) if np.ndim(plain) == 0 else np.asarray(told)
+    np.testing.assert_array_equal(told, plain)
+
+
 @LIBRARIES
 def test_a_report_keeps_the_names_of_the_columns(library, both):
     x, y = both

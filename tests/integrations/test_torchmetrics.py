@@ -58,6 +58,26 @@ def test_batches_give_the_value_of_the_whole(spec, both):
         metric.compute()
 
 
+REQUIRED = {"alpha": 0.5, "f": "js"}
+
+
+@pytest.mark.filterwarnings("ignore::divergences._inputs.DivergenceWarning")
+@pytest.mark.parametrize("name", dv.METRICS)
+def test_any_row_is_a_metric(name):
+    """One dimension, where every row has a value; the numbers are judged above and below."""
+    row = dv.METRICS[name]
+    row = row.with_options(**{key: REQUIRED[key] for key in row.keywords if key in REQUIRED})
+    draws = torch.Generator().manual_seed(0)
+    x, y = torch.rand(24, 1, generator=draws), 0.3 + torch.rand(20, 1, generator=draws)
+    if row.on == "pmf":
+        x, y = torch.cat([x, 1 - x], 1), torch.cat([y, 2 - y], 1)
+    metric = fed(Divergence(row), x, y, sizes=(5, 9))
+    value = metric.compute()
+    numbers = list(value.values()) if isinstance(value, dict) else [value]
+    assert all(torch.isfinite(each) and each.ndim == 0 for each in numbers)
+    assert pickle.loads(pickle.dumps(metric)).compute() == value
+
+
 @pytest.mark.parametrize("spec", ["gaussian.kl", "gaussian.wasserstein", "gaussian.renyi(alpha=0.5)"])
 def test_gaussian_rows_keep_moments_only(spec, both):
     x, y = both
