@@ -153,7 +153,9 @@ def forest(found: Comparison, metric: str) -> Picture:
             if estimate.interval is not None:
                 span = (estimate.interval.lower, estimate.interval.upper)
                 axes[0].plot(span, [k, k], color=color, linewidth=4, alpha=0.45, solid_capstyle="butt")
-            axes[0].plot([estimate.extrapolated], [k], "o", color=color, markersize=5)
+            axes[0].plot([estimate.value], [k], "o", color=color, markersize=5)
+            if estimate.bias:
+                axes[0].plot([estimate.extrapolated], [k], "|", color=color, markersize=11)
             if k:
                 gap = found.difference(each.model, first, metric)
                 color = INK if gap.closer is None else COLORS[1]
@@ -174,7 +176,7 @@ def forest(found: Comparison, metric: str) -> Picture:
     beside = "" if floor is None else ", dashed what two halves of the reference are apart"
     return Picture(
         metric,
-        f"Left, each model's value without known bias, with its own {level} interval{beside}. Right, "
+        f"Left, each model's value, a stroke where it lies without bias, its own {level} interval{beside}. Right, "
         f"how much more than {first}, with intervals that hold for all pairs of models and all metrics "
         "together: one that meets the dotted line is a tie.",
         f"Values and differences of {len(names)} models by {metric}.",

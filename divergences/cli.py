@@ -142,8 +142,8 @@ def compare(
     they are.
 
     Several models: energy, squared_mmd and frechet, or the metrics named, of each, their differences
-    with intervals that hold for all pairs together, and ranks; --json takes them too, and --fail-if
-    holds for each of them.
+    with intervals that hold for all pairs together, and ranks; --json, --html and --markdown take
+    them too, and --fail-if holds for each of them.
 
     Exit code: 0 if at least one metric succeeded and no limit was broken, 1 otherwise, 2 if something
     was refused.
@@ -155,11 +155,11 @@ def compare(
     if json_file == "-" and markdown == "-":
         _fail("--json - and --markdown - would print into each other; name a file for one of them")
     if len(models) > 1:
-        if html or markdown or validation:
-            _fail("--html, --markdown and --validation are for one model; leave them out, or name one model")
+        if validation:
+            _fail("--validation is for one model; leave it out, or name one model")
         _rank(
             real, models, metric or (RANKED_BY if not fail_if else []), fail_if or [], confidence or 0.95,
-            json_file, junit, seed, quiet,
+            json_file, html, markdown, junit, seed, quiet,
         )  # fmt: skip
         return
     model = models[0]
@@ -208,6 +208,8 @@ def _rank(
     conditions: list[str],
     confidence: float,
     json_file: str | None,
+    html: str | None,
+    markdown: str | None,
     junit: str | None,
     seed: int,
     quiet: bool,
@@ -222,7 +224,8 @@ def _rank(
         _fail("standard input (-) can be read only once; put the other samples in files")
     with _refusals():
         limits, chosen = _limited(metrics, conditions)
-        _check_outputs([junit, None if json_file == "-" else json_file], inputs=[real, *models])
+        outputs = [html, junit, *(None if name == "-" else name for name in (json_file, markdown))]
+        _check_outputs(outputs, inputs=[real, *models])
         x, *others = (read(name) for name in (real, *models))
     names = [_short_names(real, name)[1] for name in models]
     if len(set(names)) < len(names):
@@ -238,14 +241,22 @@ def _rank(
     rows = {name: _rows_of(found, name) for name in names}
     verdicts = [each for name in names for each in judged(limits, rows[name], name)]
     text = json_text({**found.to_dict(), **_told(verdicts)})
+    reference = _short_names(models[0], real)[1]
     with _refusals():
         if json_file and json_file != "-":
             write_text(json_file, text + "\n")
+        if html:
+            found.html(html, reference=reference)
+        if markdown and markdown != "-":
+            found.markdown(markdown, reference=reference)
         if junit:
             _write_junit(
                 junit, {name: list(own.values()) for name, own in rows.items()}, verdicts, real, seed
             )
-    typer.echo(text if json_file == "-" else str(found))
+    if markdown == "-":
+        typer.echo(found.markdown(reference=reference), nl=False)
+    else:
+        typer.echo(text if json_file == "-" else str(found))
     _judge(verdicts)
 
 

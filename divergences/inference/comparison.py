@@ -143,13 +143,16 @@ class Comparison:
         return found
 
     def html(self, path: str | PathLike[str] | None = None, *, reference: str = "x") -> str:
-        """One self-contained page: rankings, values beside the floor, all differences; also written."""
-        from divergences.report import files, models
+        """One self-contained page: rankings, values beside the floor, all differences; also to ``path``."""
+        from divergences.report import models
 
-        text = models.page(self, reference)
-        if path is not None:
-            files.write_text(path, text)
-        return text
+        return models.written(models.page(self, reference), path)
+
+    def markdown(self, path: str | PathLike[str] | None = None, *, reference: str = "x") -> str:
+        """The rankings and all differences as GitHub tables, also to ``path``."""
+        from divergences.report import models
+
+        return models.written(models.markdown(self, reference), path)
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> Comparison:

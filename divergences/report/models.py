@@ -2,35 +2,63 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import TYPE_CHECKING
 
 from divergences._canvas import Picture, quiet
 from divergences._evidence_pictures import forest
+from divergences.report.files import write_text
 from divergences.report.html import page as html_page
-from divergences.report.tables import Table
+from divergences.report.tables import Table, escaped
 from divergences.report.wording import count, number
 
 if TYPE_CHECKING:
     from divergences.inference.comparison import Comparison
 
-__all__ = ["page"]
+__all__ = ["markdown", "page", "written"]
 
 
 def page(found: Comparison, reference: str = "x") -> str:
     """The page of a comparison; ``reference`` is what it calls the reference's samples."""
     models = [each.model for each in found.ranked()]
-    level = f"{100 * found.confidence:g} %"
-    size = f"{reference}: {count(found.n)} rows, {count(found.d)} features."
-    footer = f"{size} " + ("" if found.seed is None else f"Seed {found.seed}.")
     return html_page(
         f"Which of {len(models)} models is closest to {reference}?",
-        f"{size} Intervals of differences hold with {level} confidence for all pairs of models and all "
-        "metrics together; models joined by “=” cannot be told apart by these samples.",
-        [f"{metric}: {found.ranking(metric)}" for metric in found.metrics],
-        [_ranks(found), *(_differences(found, metric) for metric in found.metrics), *_notes(found)],
+        _introduction(found, reference),
+        _rankings(found),
+        [_ranks(found)],
         [_forest(found, metric) for metric in found.metrics],
-        footer=footer.strip(),
+        *(
+            table.html()
+            for table in [*(_differences(found, metric) for metric in found.metrics), *_notes(found)]
+        ),
+        footer="" if found.seed is None else f"Seed {found.seed}.",
     )
+
+
+def markdown(found: Comparison, reference: str = "x") -> str:
+    """The same without pictures, as GitHub tables."""
+    tables = [_ranks(found), *(_differences(found, metric) for metric in found.metrics), *_notes(found)]
+    rankings = "\n".join(f"- {escaped(line)}" for line in _rankings(found))
+    parts = [escaped(_introduction(found, reference)), rankings, *(table.markdown() for table in tables)]
+    return "\n\n".join(part.rstrip() for part in parts) + "\n"
+
+
+def written(text: str, path: str | PathLike[str] | None) -> str:
+    if path is not None:
+        write_text(path, text)
+    return text
+
+
+def _introduction(found: Comparison, reference: str) -> str:
+    return (
+        f"{reference}: {count(found.n)} rows, {count(found.d)} features. Intervals of differences hold with "
+        f"{100 * found.confidence:g} % confidence for all pairs of models and all metrics together; models "
+        "joined by “=” cannot be told apart by these samples, “<” is surely closer."
+    )
+
+
+def _rankings(found: Comparison) -> list[str]:
+    return [f"{metric}: {found.ranking(metric)}" for metric in found.metrics]
 
 
 def _ranks(found: Comparison) -> Table:
