@@ -172,13 +172,15 @@ def forest(found: Comparison, metric: str) -> Picture:
             axis.set_ylim(len(names) - 0.4, -0.6)
         axes[0].set_title("value", loc="left")
         axes[1].set_title(f"less that of {shortened(first)}", loc="left")
+    if metric != found.metrics[0]:
+        return Picture(metric, f"The same by {metric}.", f"{len(names)} models by {metric}.", figure)
     level = f"{100 * found.confidence:g} %"
     beside = "" if floor is None else ", dashed what two halves of the reference are apart"
     return Picture(
         metric,
-        f"Left, each model's value, a stroke where it lies without bias, its own {level} interval{beside}. Right, "
-        f"how much more than {first}, with intervals that hold for all pairs of models and all metrics "
-        "together: one that meets the dotted line is a tie.",
+        f"Left, each model's value, a stroke where it lies without bias, its own {level} "
+        f"interval{beside}. Right, how much more than {first}, with intervals that hold for all pairs of "
+        "models and all metrics together: one that meets the dotted line is a tie.",
         f"Values and differences of {len(names)} models by {metric}.",
         figure,
     )

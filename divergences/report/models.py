@@ -10,7 +10,7 @@ from divergences._evidence_pictures import forest
 from divergences.report.files import write_text
 from divergences.report.html import page as html_page
 from divergences.report.tables import Table, escaped
-from divergences.report.wording import count, number
+from divergences.report.wording import count
 
 if TYPE_CHECKING:
     from divergences.inference.comparison import Comparison
@@ -71,7 +71,7 @@ def _ranks(found: Comparison) -> Table:
             each = by_metric[metric][standing.model]
             value = each.estimate.value if each.estimate.extrapolated is None else each.estimate.extrapolated
             error = each.estimate.standard_error
-            cells += [f"{each.rank}", number(value) + ("" if error is None else f" ± {error:.2g}")]
+            cells += [f"{each.rank}", f"{value:.4g}" + ("" if error is None else f" ± {error:.2g}")]
         rows.append(tuple(cells))
     head = ["model", "rows", *(part for metric in found.metrics for part in ("rank", metric))]
     notes = (
@@ -83,18 +83,18 @@ def _ranks(found: Comparison) -> Table:
 def _differences(found: Comparison, metric: str) -> Table:
     rows = tuple(
         (
-            f"{each.first} − {each.second}", number(each.value),
-            f"[{each.interval.lower:.4g}, {each.interval.upper:.4g}]", f"{each.p_value:.2g}",
-            "tie" if each.closer is None else f"{each.closer} is closer",
+            f"{each.first} − {each.second}", "tie" if each.closer is None else f"{each.closer} is closer",
+            f"{each.value:.4g}", f"[{each.interval.lower:.4g}, {each.interval.upper:.4g}]",
+            f"{each.p_value:.2g}",
         )
         for each in found.differences if each.metric == metric
     )  # fmt: skip
-    head = ("difference", "value", "interval", "p", "")
-    return Table(f"Differences by {metric}", head, rows, words=(0, 4))
+    head = ("difference", "", "value", "interval", "p")
+    return Table(f"Differences by {metric}", head, rows, words=(0, 1))
 
 
 def _notes(found: Comparison) -> list[Table]:
-    rows = tuple((f"{number}.", note) for number, note in enumerate(found.notes, start=1))
+    rows = tuple((f"{k}.", note) for k, note in enumerate(found.notes, start=1))
     return [Table("Notes", ("", "what to know"), rows, words=(0, 1))] if rows else []
 
 

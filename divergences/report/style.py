@@ -64,6 +64,8 @@ small, .soft { color: var(--soft); font-size: .82rem; }
   display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); gap: 0 2.5rem;
 }
 .panels section { min-width: 0; }
+.panels tbody th { overflow-wrap: normal; }
+main > section .plain tbody th { min-width: 7rem; }
 .panels th, .panels td { padding-top: .3rem; padding-bottom: .3rem; }
 .panels p { margin-bottom: .25rem; }
 .pictures { columns: 2 26rem; column-gap: 1.25rem; margin-top: 1.5rem; orphans: 1; widows: 1; }
