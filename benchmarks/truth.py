@@ -257,7 +257,9 @@ def main() -> None:
             command.add_argument("--dimensions", type=int, nargs="+", default=[2, 16, 128])
             command.add_argument("--steps", type=int, default=2000)
             command.add_argument("--seeds", type=int, default=3)
-            command.add_argument("--only", choices=["duals"], help="neural_dual against closed forms instead")
+            command.add_argument(
+                "--only", choices=["duals", "w1", "samples"], help="a part: neural_dual, W1, sample rows"
+            )
         if name == "laws":
             command.add_argument("--own", action="store_true", help="our metrics instead of the peers")
             command.add_argument("--mutants", action="store_true", help="which law tells which mistake")

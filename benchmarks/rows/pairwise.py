@@ -120,6 +120,36 @@ def torch_mmd(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
     return {"value": mean(x, x) + mean(y, y) - 2 * mean(x, y)}
 
 
+# ── gradients ───────────────────────────────────────────────────────────────────────────────
+
+DESCENTS = 20  # a training's: the same batch again and again
+
+
+def descend(measure: Any, dtype: str, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """The gradient of ``measure`` by the second sample, as a training takes it."""
+    import torch
+
+    left = torch.as_tensor(x, dtype=getattr(torch, dtype))
+    right = torch.as_tensor(y, dtype=getattr(torch, dtype)).requires_grad_()
+    for _ in range(DESCENTS):
+        right.grad = None
+        measure(left, right).backward()
+    return {"slope": float(right.grad.square().sum())}
+
+
+def energy_of(x: Any, y: Any) -> Any:
+    import divergences as dv
+
+    return dv.energy(x, y)
+
+
+def torch_energy_of(x: Any, y: Any) -> Any:
+    """As it is usually written."""
+    import torch
+
+    return 2 * torch.cdist(x, y).mean() - torch.cdist(x, x).mean() - torch.cdist(y, y).mean()
+
+
 # ── larger than memory, and several workers ─────────────────────────────────────────────────
 
 
@@ -190,6 +220,17 @@ ROWS: dict[str, Row] = {
     "energy-10k-64": row(10_000, 10_000, 64, energy, scipy=scipy_energy, torch32=torch_energy),
     "energy-50k-64": row(50_000, 50_000, 64, energy, torch32=torch_energy),
     "mmd-10k-64": row(10_000, 10_000, 64, mmd, sklearn=sklearn_mmd, torch64=torch_mmd),
+    **{
+        f"energy-gradient-1024-{d}": row(
+            1_024,
+            1_024,
+            d,
+            partial(descend, energy_of, "float32"),
+            torch32=partial(descend, torch_energy_of, "float32"),
+            torch64=partial(descend, torch_energy_of, "float64"),
+        )
+        for d in (8, 64)
+    },
     "one-visit-memmap-2M-20k-64": Row(partial(mapped, 2_000_000, 20_000, 64), one_visit, warm=2_200),
     "parzen-10k-10k-784-2-workers": row(
         10_000, 10_000, 784, partial(parzen_jobs, 2), one_worker=partial(parzen_jobs, 1)

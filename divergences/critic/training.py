@@ -159,7 +159,8 @@ def trained(
         x, y, *weights = (torch.as_tensor(v, dtype=torch.float32, device=device) for v in train)
         known = [torch.as_tensor(v, dtype=torch.float32, device=device) for v in valid]
         uniform = all(bool((w == w[0]).all()) for w in weights)
-        critic = kind.make(x, y)
+        # what is made of rows heeds their weights too
+        critic = kind.make(*((x, y) if uniform else map(_by_weight, (x, y), weights)))
         if not isinstance(critic, nn.Module):
             raise TypeError(
                 "critic must return a torch.nn.Module, given the number of features; "
@@ -172,9 +173,18 @@ def trained(
             candidate.eval()
             return float(dual.bound(*on_both(candidate, known[0], known[1]), known[2], known[3]))
 
+        if kind.solved:
+            if advance is not None:
+                advance(steps)
+            best = score(critic)
+            return critic.double().eval(), best
         batches = resampler(x, y, batch, None if uniform else (weights[0], weights[1]))
         best = fit(critic, kind, dual, batches, score, steps=steps, advance=advance)
     return critic.double().eval(), best
+
+
+def _by_weight(rows: Tensor, weights: Tensor) -> Tensor:
+    return rows[torch.multinomial(weights, len(rows), replacement=True)]
 
 
 @torch.no_grad()

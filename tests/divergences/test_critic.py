@@ -130,6 +130,33 @@ def test_a_proved_critic_is_1_lipschitz_before_in_and_after_training(kind, d):
                 )
 
 
+def test_the_exact_potential_is_a_critic_and_wins_where_rows_are_enough():
+    rng = np.random.default_rng(5)
+    # between few rows W1 is above, and their potential elsewhere below, the W1 of the distributions
+    x, y = rng.normal(size=(5000, 2)), rng.normal(size=(5000, 2)) * 1.5 + [1.0, 0.0]
+    found = dv.neural_dual(x, y, critic="potential", rng=0)
+    assert found.certificate.lower <= found.certificate.upper
+    assert found.value == pytest.approx(found.certificate.upper, rel=0.02)
+    chosen = dv.neural_dual(x[:900], y[:900], steps=40, rng=0)  # 40 steps teach nobody enough to beat it
+    assert chosen.notes[0].startswith("critic 'potential'")
+
+
+def test_the_exact_potential_heeds_weights():
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(size=(2, 400, 2))
+    x[200:] += 50.0
+    weights = np.repeat([1.0, 1e-9], 200)
+    found = dv.neural_dual(x, y, x_weights=weights, critic="potential", rng=0)
+    assert found.value < 1.0
+
+
+def test_a_clearly_better_critic_is_preferred_to_the_exact_potential():
+    rng = np.random.default_rng(5)  # in 64 dimensions 300 rows are too few for an exact potential
+    x, y = rng.normal(size=(600, 64)), rng.normal(size=(600, 64)) + 0.5
+    found = dv.neural_dual(x, y, steps=150, rng=0)
+    assert found.notes[0].startswith("critic 'orthogonal'")
+
+
 def test_weights_stay_orthonormal_while_the_loss_pulls_on_them():
     with training.seeded(1, torch.device("cpu")):
         x, y = torch.randn(60, 3), torch.randn(60, 3) + 1
