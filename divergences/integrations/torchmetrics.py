@@ -13,7 +13,7 @@ from divergences._arrays import widened
 from divergences._features import extracted
 from divergences._inputs import check_rng
 from divergences.integrations._missing import missing
-from divergences.registry import Metric, complete, parse
+from divergences.registry import METRICS, Metric, complete, parse
 from divergences.results import Estimate, TestResult
 
 try:
@@ -33,8 +33,9 @@ class Divergence(torchmetrics.Metric):
     ``metric``: a row of METRICS or its text, such as ``"squared_mmd(bandwidth=1.0)"``. What is kept between
     updates depends on what the metric takes: ``frechet`` and the ``gaussian`` rows keep the number, mean and
     scatter of each side, O(d²) however many rows come (Chan, Golub & LeVeque 1983, eq. 2.1); ``pmf`` rows
-    take (b, k) counts, one-hot rows or probabilities and keep their sum, normalised in ``compute``; all
-    others keep the rows. ``features``: a callable or torch module that makes rows (b, d) of a batch, as in
+    take (b, k) counts, one-hot rows or probabilities and keep their sum, normalised in ``compute``;
+    ``estimator='histogram'`` with edges as ``bins`` keeps the number of rows in each cell; all others keep
+    the rows. ``features``: a callable or torch module that makes rows (b, d) of a batch, as in
     ``evaluate``. ``rng``: a seed, so that ``compute`` gives one answer however often and on whichever
     process it is called. ``kwargs`` are torchmetrics' own (``compute_on_cpu``, ``process_group``, ...).
 
@@ -66,8 +67,10 @@ class Divergence(torchmetrics.Metric):
             raise TypeError("rng must be a seed or None: a generator gives another answer at every compute")
         check_rng(rng)
         self.rng = rng
+        self.edges = _edges(self.row)
         # other states under other names: a MetricCollection lets metrics with equal states share them
         self.kind = "moments" if self.row.on == "gaussian" or self.row.name == "frechet" else self.row.on
+        self.kind = self.kind if self.edges is None else "counts"
         for side in ("real", "fake"):
             self.add_state(f"{side}_{self.kind}", default=[], dist_reduce_fx="cat")
 
@@ -85,17 +88,18 @@ class Divergence(torchmetrics.Metric):
     def compute(self) -> Any:
         """The metric between all rows so far, of all processes."""
         real, fake = self._state("real"), self._state("fake")
+        row = self.row if self.edges is None else _of_counts(self.row)
         options: dict[str, Any] = {}
-        if "rng" in self.row.keywords and "rng" not in self.row.options:
+        if "rng" in row.keywords and "rng" not in row.options:
             options["rng"] = np.random.default_rng(self.rng)
-        if self.kind == "pmf":
-            value = self.row(real.sum(0) / real.sum(), fake.sum(0) / fake.sum(), **options)
+        if self.kind in ("pmf", "counts"):
+            value = row(real.sum(0) / real.sum(), fake.sum(0) / fake.sum(), **options)
         elif self.kind == "moments":
-            ddof = 1 if self.row.name == "frechet" else 0
-            function = gaussian.frechet if self.row.name == "frechet" else self.row
+            ddof = 1 if row.name == "frechet" else 0
+            function = gaussian.frechet if row.name == "frechet" else row
             value = function(*_fitted(real, ddof, "real"), *_fitted(fake, ddof, "fake"), **options)
         else:
-            value = self.row(real, fake, **options)
+            value = row(real, fake, **options)
         return self._told(value)
 
     def __repr__(self) -> str:
@@ -127,11 +131,13 @@ class Divergence(torchmetrics.Metric):
             if bool((wide < 0).any()):
                 raise ValueError(f"{side} must hold counts or probabilities, none below 0")
             new = wide.sum(0, keepdim=True)
+        elif self.edges is not None:
+            new = _counted(wide, self.edges, side)
         else:
             new = _moments(wide)
         if kept and kept[0].shape != new.shape:
             raise ValueError(f"{side} must have as many columns in every batch; got {rows.shape[1]}")
-        merge = torch.sum if self.kind == "pmf" else _merged
+        merge = _merged if self.kind == "moments" else torch.sum
         kept[:] = [merge(torch.cat([*kept, new]), 0, keepdim=True) if kept else new]
 
     def _state(self, side: str) -> Tensor:
@@ -149,6 +155,37 @@ class Divergence(torchmetrics.Metric):
         if isinstance(value, tuple) and hasattr(value, "_fields"):
             return {name: self._told(getattr(value, name)) for name in value._fields}
         return torch.as_tensor(value, device=self.device)
+
+
+# ── counts of cells with given edges ────────────────────────────────────────────────────────
+
+
+def _edges(row: Metric) -> list[np.ndarray] | None:
+    """The edges of each axis, where a row counts cells that do not depend on the samples."""
+    bins = row.options.get("bins")
+    if row.options.get("estimator") != "histogram" or not isinstance(bins, (list, tuple, np.ndarray)):
+        return None
+    return [np.asarray(edges, dtype=float) for edges in ([bins] if np.ndim(bins[0]) == 0 else bins)]
+
+
+def _counted(rows: Tensor, edges: list[np.ndarray], side: str) -> Tensor:
+    if rows.shape[1] != len(edges):
+        raise ValueError(f"bins must give edges for each of the {rows.shape[1]} features; got {len(edges)}")
+    plain = rows.cpu().numpy()
+    for k, cuts in enumerate(edges):
+        low, high = float(plain[:, k].min()), float(plain[:, k].max())
+        if low < cuts[0] or high > cuts[-1]:
+            raise ValueError(
+                f"bins must cover the samples; feature {k} of {side} spans [{low:g}, {high:g}], beyond the "
+                "given edges. Widen them, or clip the samples"
+            )
+    return rows.new_tensor(np.histogramdd(plain, bins=edges)[0].reshape(1, -1))
+
+
+def _of_counts(row: Metric) -> Metric:
+    """The same divergence between probability vectors."""
+    options = {key: value for key, value in row.options.items() if key not in ("estimator", "bins")}
+    return METRICS[f"pmf.{row.name}"].with_options(**options)
 
 
 # ── moments: [number, mean (d,), scatter (d·d,)] as one row ─────────────────────────────────

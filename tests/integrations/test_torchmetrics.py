@@ -110,6 +110,24 @@ def test_pmf_rows_add_counts_and_probabilities():
         soft.update(real=torch.tensor([[-0.5, 1.5]]))
 
 
+RATIO = ["kl", "reverse_kl", "js", "tv", "hellinger", "chi2", "renyi(alpha=0.5)", "f_divergence(f='js')"]
+
+
+@pytest.mark.filterwarnings("ignore::divergences._inputs.DivergenceWarning")
+@pytest.mark.parametrize("name", RATIO)
+def test_histograms_with_given_edges_keep_counts_only(name, both):
+    x, y = (side[:, :2].clamp(-1.9, 1.9) for side in both)
+    row = dv.parse(name).with_options(estimator="histogram", bins=[[-2.0, -1.0, 0.5, 2.0], [-2, 0, 2]])
+    metric = fed(Divergence(row), x, y)
+    assert float(metric.compute()) == pytest.approx(float(row(x, y)), rel=1e-12)
+    assert metric.real_counts[0].shape == (1, 6)
+    assert metric.real_counts[0].sum() == len(x)
+    with pytest.raises(ValueError, match=r"feature 1 of fake spans \[3, 3\], beyond the given edges"):
+        metric.update(fake=torch.tensor([[0.0, 3.0]]))
+    with pytest.raises(ValueError, match="each of the 1 features; got 2"):
+        metric.update(fake=torch.tensor([[0.0]]))
+
+
 def test_several_values_come_as_a_dictionary(both):
     found = fed(Divergence("precision_recall"), *both).compute()
     want = dv.precision_recall(*both)._asdict()
