@@ -198,6 +198,11 @@ def test_a_public_module_is_documented(name):
 
 
 def test_documented_modules_declare_what_is_public():
+    """Read, not imported: some need a library that may not be there."""
     assert {"gan", "divergences.pmf", "divergences.inference"} <= WHOLE
     for name in WHOLE:
-        assert importlib.import_module(name).__all__
+        path = ROOT / name.replace(".", "/")
+        source = (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text(
+            encoding="utf-8"
+        )
+        assert re.search(r"^__all__ = \[\s*\"", source, re.MULTILINE), name
