@@ -41,7 +41,8 @@ LAYERS = [
     {"integrations", "plots"},
     {"report"},
     {"__init__"},  # the public names; importing it fills METRICS
-    {"demo"},  # a program that uses them, like the command line
+    {"_shell", "demo"},  # programs that use them, like the command line
+    {"commands"},
     {"cli"},
     {"__main__"},
 ]

@@ -1,0 +1,1 @@
+"""Commands that need files of their own; ``cli`` gathers them."""
