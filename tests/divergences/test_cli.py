@@ -89,7 +89,7 @@ def test_several_models_are_ranked(capsys, several, tmp_path):
     assert {each["metric"] for each in written["standings"]} >= {"energy", "frechet"}
     code, out, _ = call(capsys, "compare", *several, "-m", "energy", "--json", "-")
     assert [each["rank"] for each in json.loads(out)["standings"]] == [1, 1, 3]
-    assert "for one model" in refused(capsys, "compare", *several, "--html", tmp_path / "page.html")
+    assert "for one model" in refused(capsys, "compare", *several, "--validation", several[1])
     assert "named once" in refused(capsys, "compare", several[0], several[1], several[1])
     assert "pmf.kl" in refused(capsys, "compare", *several, "-m", "pmf.kl")
     assert "confidence must be below 1" in refused(capsys, "compare", *several, "--confidence", 95)
