@@ -177,6 +177,7 @@ def _rank(
     verdicts = [each for name in names for each in judged(limits, rows[name], name)]
     text = json_text({**found.to_dict(), **_told(verdicts)})
     reference = short_names(models[0], real)[1]
+    table = found.markdown(reference=reference) + _lines(verdicts)
     with refusals():
         if json_file and json_file != "-":
             write_text(json_file, text + "\n")
@@ -215,6 +216,14 @@ def _told(verdicts: Sequence[Verdict]) -> dict[str, object]:
     return {"limits": [verdict.to_dict() for verdict in verdicts]} if verdicts else {}
 
 
+def _lines(verdicts: Sequence[Verdict]) -> str:
+    """The limits below a markdown table."""
+    return "".join(
+        f"\n{'❌' if each.failed else '✅'} `fail if {each.limit}`: {each.subject}: {each.reason}\n"
+        for each in verdicts
+    )
+
+
 def _write_junit(
     path: str, subjects: dict[str, list[Row]], verdicts: Sequence[Verdict], reference: str, seed: int
 ) -> None:
@@ -241,9 +250,7 @@ def _deliver(
     from divergences.report.files import json_text, write_text
 
     record = json_text({**report.to_dict(), **_told(verdicts)})
-    table = report.markdown() + "".join(
-        f"\n{'❌' if each.failed else '✅'} `fail if {each.limit}`: {each.reason}\n" for each in verdicts
-    )
+    table = report.markdown() + _lines(verdicts)
     with refusals():
         if html:
             report.html(html)

@@ -93,7 +93,6 @@ def test_several_models_are_ranked(capsys, several, tmp_path):
     assert "named once" in refused(capsys, "compare", several[0], several[1], several[1])
     assert "pmf.kl" in refused(capsys, "compare", *several, "-m", "pmf.kl")
     assert "confidence must be below 1" in refused(capsys, "compare", *several, "--confidence", 95)
-    assert not (tmp_path / "page.html").exists()
 
 
 def test_confidence_shows_intervals_and_floors(capsys, several):

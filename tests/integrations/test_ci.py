@@ -154,9 +154,12 @@ def test_junit_holds_every_value_and_every_limit(folder, capsys):
 def test_several_models_are_each_held_to_the_limits(folder, capsys):
     code, _, err = call(
         capsys, "real.npy", "near.npy", "far.npy", "--fail-if", "frechet>1", "--junit", "found.xml",
-        "--json", "found.json",
+        "--json", "found.json", "--markdown", "found.md",
     )  # fmt: skip
     assert code == 1
+    table = (folder / "found.md").read_text(encoding="utf-8")
+    assert "✅ `fail if frechet > 1`: near.npy: frechet = " in table
+    assert "❌ `fail if frechet > 1`: far.npy: frechet = " in table
     assert err.startswith("divergences: far.npy: frechet = ")
     assert err.count("\n") == 1
     suites = ElementTree.parse(folder / "found.xml").getroot()
