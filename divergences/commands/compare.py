@@ -184,13 +184,13 @@ def _rank(
         if html:
             found.html(html, reference=reference)
         if markdown and markdown != "-":
-            found.markdown(markdown, reference=reference)
+            write_text(markdown, table)
         if junit:
             _write_junit(
                 junit, {name: list(own.values()) for name, own in rows.items()}, verdicts, real, seed
             )
     if markdown == "-":
-        typer.echo(found.markdown(reference=reference), nl=False)
+        typer.echo(table, nl=False)
     else:
         typer.echo(text if json_file == "-" else str(found))
     _judge(verdicts)
