@@ -39,6 +39,9 @@ def main(argv: list[str] | None = None) -> None:
     there = [name for name in tier.data if _present(name, arguments.data)]
     for name in sorted({*tier.data} - {*there}):
         print(f"{name}: its files are not under --data; left out", flush=True)
+    known = results.restore(bench, out)
+    if known:
+        print(f"{known} cells taken up from losses_{arguments.tier}.json", flush=True)
     if not arguments.page:
         start = time.perf_counter()
         for part in arguments.only or [*there[:1], *SIDE, *there[1:]]:

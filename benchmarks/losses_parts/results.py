@@ -192,10 +192,31 @@ def write(bench: Bench, out: Path, pages: Path) -> dict[str, Any]:
     return found
 
 
+def restore(bench: Bench, out: Path) -> int:
+    """Cells from losses_TIER.json in ``out``, where their files are gone: how many there were."""
+    path = out / f"losses_{bench.tier_name}.json"
+    if not path.exists():
+        return 0
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    cells = [(one.pop("settings"), one) for one in [*kept["critics"], *kept["slopes"]]]
+    for name, one in kept["data"].items():
+        for objective, trials in one["tuning"].items():
+            cells += [(bench.trial(name, objective, trial.pop("settings")), trial) for trial in trials]
+        if one["controls"] is not None:
+            cells.append((bench.controls(name), one["controls"]))
+        for budgets in one["runs"].values():
+            for seeds in budgets.values():
+                cells += [(run.pop("settings"), run) for run in seeds.values()]
+    gone = [(settings, found) for settings, found in cells if bench.store.get(settings) is None]
+    for settings, found in gone:
+        bench.store.put(settings, found)
+    return len(gone)
+
+
 def _rounded(value: Any) -> Any:
-    """Six digits: enough for any table, and a file that can be kept."""
+    """Six digits: enough for any table, and a small file; a pace is kept whole, budgets follow from it."""
     if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
+        return {key: item if key == "pace" else _rounded(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_rounded(item) for item in value]
     if isinstance(value, float) and np.isfinite(value):

@@ -245,6 +245,13 @@ def test_cells_become_pages(bench, tmp_path, monkeypatch):
     page = (tmp_path / "losses" / "index.html").read_text()
     assert "<script>" in page
     assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org", "")
+    # the one file that is kept gives all cells back, and the runs that follow from the trials are the same
+    before = {each["settings"]["kind"]: units.key(each["settings"]) for each in bench.store}
+    for path in bench.store.folder.glob("*.json"):
+        path.unlink()
+    assert results.restore(bench, tmp_path) == 6
+    assert {each["settings"]["kind"]: units.key(each["settings"]) for each in bench.store} == before
+    assert bench.store.get(bench.run("ring", "energy", "cpu", 100))
     kept = json.loads((tmp_path / "losses_smoke.json").read_text())
     assert kept["data"]["ring"]["runs"]["energy"]["cpu"]["100"]["values"]["modes"] >= 0
     assert kept["versions"]["torch"]
