@@ -121,8 +121,10 @@ def without_absent_pages(app: Any, docname: str, source: list[str]) -> None:
 
 
 def not_ours(app: Any, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
-    """A function of torch that a class of ours keeps as an attribute is documented by torch."""
-    return True if type(obj).__name__ == "builtin_function_or_method" else None
+    """What torch or scikit-learn put into a class of ours is documented by them."""
+    home = (getattr(obj, "__module__", None) or "").split(".")[0]
+    compiled = type(obj).__name__ == "builtin_function_or_method"
+    return True if compiled or home in ("sklearn", "torch", "torchmetrics") else None
 
 
 def setup(app: Any) -> None:

@@ -167,8 +167,8 @@ REFERENCE = "\n".join(page.read_text(encoding="utf-8") for page in sorted(DOCS.g
 WHOLE = set(re.findall(r"automodule:: ([\w.]+)", REFERENCE))  # modules documented with all of __all__
 INSIDE = {  # parts whose public names are those of their package, or that are programs
     "divergences": {
-        "classifier", "cli", "commands", "demo", "density_ratio", "evaluate", "frechet", "kernels", "neighbors",
-        "parzen", "registry", "report", "results", "sinkhorn", "wasserstein",
+        "classifier", "cli", "commands", "demo", "density_ratio", "evaluate", "frechet", "kernels",
+        "neighbors", "parzen", "registry", "report", "results", "sinkhorn", "wasserstein",
     },
     "gan": {"cli", "commands"},
 }  # fmt: skip
