@@ -58,7 +58,8 @@ class ObjectivesTable(SphinxDirective):
         rows = []
         for name in (NEEDS_OPTION.get(name, name) for name in OBJECTIVES):
             row = parse(name)
-            descends = "the metric itself" if row.descends in METRICS else row.descends
+            itself = row.descends in METRICS and not row.needs_critic
+            descends = "the metric itself" if itself else row.descends
             critic = f"{row.critic_steps or 1} a step" if row.needs_critic else "none"
             rows.append([f"`{name}`", descends, critic, f"`{row.regularizer or 'none'}`", row.reference])
         head = ("objective", "what the generator descends", "critic", "regulariser", "source")
