@@ -186,7 +186,7 @@ def public_modules() -> set[str]:
 
 def test_the_package_is_documented_name_by_name():
     listed = set(re.findall(r"^   (\w+)$", REFERENCE, re.MULTILINE)) | set(
-        re.findall(r"autodata:: (\w+)", REFERENCE)
+        re.findall(r"autodata:: (\w+)$", REFERENCE, re.MULTILINE)
     )
     modules = {"pmf", "gaussian", "laws", "testing"}
     assert set(divergences.__all__) - modules == listed
@@ -205,4 +205,7 @@ def test_documented_modules_declare_what_is_public():
         source = (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text(
             encoding="utf-8"
         )
-        assert re.search(r"^__all__ = \[\s*\"", source, re.MULTILINE), name
+        public = re.search(r"^__all__ = \[(.*?)\]", source, re.MULTILINE | re.DOTALL)
+        assert public, name
+        for table in re.findall(r'"([A-Z][A-Z_0-9]+)"', public[1]):  # data has no docstring to be found by
+            assert re.search(rf"autodata:: [\w.]+\.{table}$|^(class|def) {table}\b", REFERENCE + source, re.M)
