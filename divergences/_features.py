@@ -77,7 +77,7 @@ def _batches(samples: Any, size: int, name: str) -> Iterator[Any]:
         return
     shape = getattr(samples, "shape", None)
     rows = int(shape[0]) if shape else len(samples)
-    source = getattr(samples, "iloc", samples)  # pandas slices by label without it
+    source = getattr(samples, "iloc", samples)  # pandas before 3 cuts an index of floats by label
     for start in range(0, rows, size):
         yield source[start : start + size]
 
