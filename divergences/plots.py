@@ -25,7 +25,7 @@ from divergences._canvas import (
     shortened,
     spans_decades,
 )
-from divergences._evidence_pictures import agreement, carriers, has_carriers
+from divergences._evidence_pictures import agreement, carriers, forest, has_carriers
 from divergences._neighbor_search import nearest
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ __all__ = [
     "agreement",
     "carriers",
     "distribution",
+    "forest",
     "images",
     "intervals",
     "marginals",

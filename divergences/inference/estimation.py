@@ -33,7 +33,7 @@ from divergences.wasserstein import projected_costs
 __all__ = ["estimate"]
 
 FLOOR_ROWS = 8  # of the reference, to be parted in halves
-FEW_ROWS_SHARE = 0.2  # of the variance, in one group of fifty: heavy tails
+FEW_ROWS_SHARE = 0.15  # of the variance, in one group of fifty: heavy tails
 HALVINGS = 20  # that the second-order variance of a smooth metric is read from
 
 
@@ -171,7 +171,7 @@ def _by_groups(row: Metric, x: Any, y: Any, confidence: float, rng: Any) -> Esti
     if found.largest_share > FEW_ROWS_SHARE:
         share = round(100 * found.largest_share)
         notes += (
-            f"a few rows make up {share} % of the variance: tails so heavy that the interval is too short",
+            f"a few rows make up {share} % of the variance: where tails are heavy the interval is too short",
         )
     return Estimate(
         found.value, interval, error, method="jackknife", bias=found.bias, extrapolated=without, notes=notes,

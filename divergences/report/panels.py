@@ -133,9 +133,10 @@ def _estimators(found: Estimators) -> Table:
         interval = each.interval
         span = "" if interval is None else f"[{interval.lower:.4g}, {interval.upper:.4g}]"
         rows.append((name, number(each.value), span, told))
-    rows += [(name, "–", "", reason) for name, reason in found.refused.items()]
+    rows += [(name, "–", "", "left out") for name in found.refused]
     names = tuple(found.estimates)
     notes = tuple(f"{note if note.startswith(names) else _begun(note)}." for note in found.notes)
+    notes += tuple(f"No {name}: {reason}." for name, reason in found.refused.items())
     head = ("estimator", "value", "interval of its scatter", "")
     return Table(f"Do estimators of {found.divergence} agree?", head, tuple(rows), notes, words=(0, 3))
 

@@ -17,6 +17,7 @@ from divergences._inputs import check_pair
 from divergences._pairwise import row_sums
 from divergences.inference.intervals import squared_length_interval
 from divergences.inference.jackknife import jackknife
+from divergences.inference.line import line_error
 from divergences.inference.ustatistic import pair_mean
 from divergences.kernels import pair_kernel
 from divergences.registry import parse
@@ -265,3 +266,50 @@ def test_processes_give_the_same(samples) -> None:
             dv.two_sample_test("frechet", x, y, permutations=40, rng=0),
         ]
     assert shared == alone
+
+
+# ── W₁ on the line ──────────────────────────────────────────────────────────────────────────
+
+
+def test_the_error_on_the_line_is_that_of_the_influence_function(rng) -> None:
+    x, y = rng.normal(size=31), 0.4 + 1.5 * rng.normal(size=23)
+    step = 1e-6
+    variance = 0.0
+    for rows, side in ((x, "x_weights"), (y, "y_weights")):
+        slopes = []
+        for k in range(len(rows)):
+            weights = np.full(len(rows), (1.0 - step) / len(rows))
+            weights[k] += step
+            slopes.append((dv.wasserstein(x, y, **{side: weights}) - dv.wasserstein(x, y)) / step)
+        variance += np.var(slopes, ddof=1) / len(rows)
+    assert line_error(x, y) == pytest.approx(math.sqrt(variance), rel=1e-4)
+    found = estimate("wasserstein", x, y, halvings=0, rng=0)
+    assert found.standard_error == pytest.approx(line_error(x, y), rel=1e-9)
+    assert found.method == "influence function"
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.1, 0.7])
+def test_the_interval_on_the_line_covers_near_equality_and_far(shift) -> None:
+    generator = np.random.default_rng(0)
+    held = near = 0
+    for k in range(500):
+        x, y = generator.normal(size=60), shift + generator.normal(size=60)
+        found = estimate("wasserstein", x, y, halvings=0, rng=k)
+        held += shift in found.interval
+        near += any("as near as samples" in note for note in found.notes)
+        assert ("as near" in str(found.notes)) == (found.interval.lower == 0.0) or shift > 0.0
+    assert 460 <= held <= 495  # 92 to 99 % of 500: 95 % and its error
+    assert near >= 460 if shift == 0.0 else near <= 475
+
+
+def test_heavy_tails_are_said_to_shorten_the_interval_of_frechet() -> None:
+    generator = np.random.default_rng(0)
+    said = {"heavy": 0, "normal": 0}
+    for k in range(12):
+        x = generator.normal(size=(200, 2))
+        heavy, normal = generator.standard_t(3, size=(200, 2)), generator.normal(0.5, size=(200, 2))
+        for name, y in (("heavy", heavy), ("normal", normal)):
+            notes = estimate("frechet", x, y, halvings=0, rng=k).notes
+            said[name] += "the interval is too short" in str(notes)
+    assert said["heavy"] >= 11
+    assert said["normal"] <= 2

@@ -183,6 +183,10 @@ def test_bandwidths_make_components(rng) -> None:
     distances = scipy.spatial.distance.pdist(np.concatenate([x, y]))
     low, high = np.quantile(distances, [0.05, 0.95])
     np.testing.assert_allclose(widths, np.geomspace(low / 2, 2 * high, 5), rtol=1e-9)
+    # the published kernels are functions of r/λ: exp(−r²/λ²) is the Gaussian of σ = λ/√2
+    gaussian = two_sample_test("squared_mmd", x, y, bandwidths=5, permutations=50, rng=0)
+    sigmas = [parse(part.metric).options["bandwidth"] for part in gaussian.components]
+    np.testing.assert_allclose(sigmas, np.array(widths) / 2**0.5, rtol=1e-9)
     given = two_sample_test("squared_mmd", x, y, bandwidths=[0.5, 2.0], permutations=50, rng=0)
     alone = two_sample_test("squared_mmd(bandwidth=0.5)", x, y, permutations=50, rng=0)
     assert given.components[0].p_value == alone.p_value
