@@ -144,8 +144,6 @@ def direct_slopes(
                 t, start, i, a[i], b[start:stop], logs[start:stop], wanted, up, w, v,
                 by_b[start:stop], by_logs[start:stop],
             )  # fmt: skip
-            if own.size and start <= own[i] < stop:
-                w[own[i] - start] = 0.0
             for k in range(x.shape[1]):
                 value, feature, total = x[i, k], features[k, start:stop], 0.0
                 if up.columns:
@@ -193,8 +191,6 @@ def weigh_tile(
         by_a[i] += _weigh(
             t, tile.first, tile.place + i, a[i], tile.b, tile.logs, wanted, up, w, v, by_b, by_logs
         )
-        if 0 <= mine < t.size:
-            w[mine] = 0.0
         for j in near:  # type: ignore[assignment]
             for k in range(tile.x.shape[1]):
                 step = w[j] * (tile.x[i, k] - tile.y[j, k])

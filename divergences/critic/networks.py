@@ -166,9 +166,9 @@ def _some(rows: Tensor, count: int = 256) -> Tensor:
 def _potential(x: Tensor, y: Tensor) -> FunnelCritic:
     """An optimal W1 potential between some rows of each side, continued: u(z) = min_j |z − y_j| − v_j."""
     x, y = _some(x, POTENTIAL_ROWS), _some(y, POTENTIAL_ROWS)
-    rows = [np.ascontiguousarray(side.double().cpu().numpy()) for side in (x, y)]
-    equal = (np.full(len(side), 1 / len(side)) for side in rows)
-    v = solve(Problem(*rows, *equal, p=1.0), tolerance=1e-9).v
+    left, right = (np.ascontiguousarray(side.double().cpu().numpy()) for side in (x, y))
+    a, b = np.full(len(left), 1 / len(left)), np.full(len(right), 1 / len(right))
+    v = solve(Problem(left, right, a, b, p=1.0), tolerance=1e-9).v
     critic = FunnelCritic(y)
     with torch.no_grad():
         critic.heights.copy_(torch.as_tensor(-v))

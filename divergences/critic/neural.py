@@ -251,12 +251,12 @@ def _surely_best(best: _Trained, found: list[_Trained], dual: Dual, split: _Spli
         return best
     _, training = _torch_parts()
     x, y, a, b = split.valid
-    steps = [
+    real, fake = (
         training.outputs(best.critic, points, split.device)
         - training.outputs(exact.critic, points, split.device)
         for points in (x, y)
-    ]
-    error = dual.standard_error(*steps, a, b)
+    )
+    error = dual.standard_error(real, fake, a, b)
     return best if best.score - exact.score > SURELY * error else exact
 
 

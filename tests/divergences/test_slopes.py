@@ -6,6 +6,7 @@ import importlib
 
 import numpy as np
 import pytest
+import sklearn
 import torch
 
 import divergences as dv
@@ -17,9 +18,13 @@ WAYS = ("itself", "across", "squares", "two rates", "roots", "leave one out")
 
 @pytest.fixture
 def compiled(monkeypatch):
-    """Sets from how many pairs on tensors go through the compiled loops: never or always."""
+    """Sets from how many pairs on tensors go through the compiled loops: never or always, in small tiles."""
     module = importlib.import_module("divergences._pairwise.visit")
-    return lambda wanted: monkeypatch.setattr(module, "TENSOR_PAIRS", 1 if wanted else 2**60)
+    slopes = importlib.import_module("divergences._pairwise.slopes")
+    monkeypatch.setattr(slopes, "SYMMETRIC_ROWS", 32)
+    monkeypatch.setattr(slopes, "DIRECT_TILE", 40)
+    with sklearn.config_context(working_memory=0.05):
+        yield lambda wanted: monkeypatch.setattr(module, "TENSOR_PAIRS", 1 if wanted else 2**60)
 
 
 def problem(d: int) -> list[torch.Tensor]:
