@@ -96,7 +96,10 @@ def evaluate(
     kernels, transport, densities, a classifier and neighbours. ``validation``: samples of P held
     out for measures that tune themselves. ``confidence``, such as 0.95, asks ``estimate`` of each metric
     of one value: its interval, its floor between two halves of ``x`` and its value without bias, where
-    it has them, at several times the cost. ``names`` are what reports call the two samples;
+    it has them, at several times the cost; and gathers ``evidence``: permutation tests of what permutes all
+    at once, the rows that carry the distance, parts of x left out, rows of y far from x (by at most 2,500
+    rows of each, drawn at random), estimators of the first f-divergence side by side (1,000 rows). What
+    is left out says why. ``names`` are what reports call the two samples;
     ``image_shape``, (h, w) or (h, w, 3), says that rows are images. ``features``: a callable, such as a
     torch module or a sentence encoder, that turns a batch of ``batch_size`` samples of any kind into rows
     (b, k), which are then measured in place of x, y and ``validation``. Tables (pandas, polars, Arrow,
