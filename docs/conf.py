@@ -80,6 +80,7 @@ sphinx_gallery_conf = {
     "promote_jupyter_magic": False,
 }
 warnings.filterwarnings("ignore", message=".*non-interactive.*", category=UserWarning)
+warnings.filterwarnings("ignore", message="A worker stopped", category=UserWarning)  # loky restarts it
 
 # ── looks ───────────────────────────────────────────────────────────────────────────────────
 html_theme = "pydata_sphinx_theme"
