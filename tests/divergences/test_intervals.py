@@ -313,3 +313,14 @@ def test_heavy_tails_are_said_to_shorten_the_interval_of_frechet() -> None:
             said[name] += "the interval is too short" in str(notes)
     assert said["heavy"] >= 11
     assert said["normal"] <= 2
+
+
+def test_an_interval_where_noise_of_second_order_matters_says_so() -> None:
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(80, 4))
+    near, far = (estimate("energy", x, x[::-1] * 1.0 + shift, halvings=0) for shift in (0.05, 3.0))
+    assert "on the safe side" in str(near.notes)
+    assert far.notes == ()
+    for found in (near, far):
+        parts = found_of("energy", x, x[::-1] + (0.05 if found is near else 3.0))
+        assert (parts.second > 0.25 * parts.first) == bool(found.notes)
