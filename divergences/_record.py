@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from divergences.inference.evidence import Evidence
+if TYPE_CHECKING:
+    from divergences.inference.evidence import Evidence
 
 __all__ = ["Report", "Row", "best"]
 
@@ -128,6 +129,8 @@ class Report:
         >>> Report.from_dict(report.to_dict()) == report
         True
         """
+        from divergences.inference.evidence import Evidence  # not with the package
+
         evidence, shape = found.get("evidence"), found["image_shape"]
         known = {
             "rows": tuple(Row(**_read(row)) for row in found["rows"]),

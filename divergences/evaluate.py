@@ -12,7 +12,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,10 +33,12 @@ from divergences._pairwise import SHARED, Steps, run_together
 from divergences._progress import Bar
 from divergences._record import Report, Row
 from divergences.inference import estimate
-from divergences.inference.evidence import Evidence, gather
 from divergences.inference.rows import with_rng
 from divergences.registry import METRICS, Metric, complete, parse
 from divergences.results import Estimate, TestResult
+
+if TYPE_CHECKING:
+    from divergences.inference.evidence import Evidence
 
 __all__ = ["DEFAULT_METRICS", "Report", "Row", "evaluate"]
 
@@ -261,6 +263,8 @@ def _now() -> str:
 
 def _evidence(chosen: list[Metric], kept: tuple[np.ndarray, np.ndarray], data: _Data) -> Evidence:
     """Tests, carriers and estimators, by as many rows as take seconds."""
+    from divergences.inference.evidence import Evidence, gather  # only a report with a confidence asks
+
     if data.weights:
         reason = "tests and shares are of rows that weigh the same; resample by weight first"
         return Evidence(left_out={"all": reason})
