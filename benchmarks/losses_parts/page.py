@@ -14,7 +14,7 @@ from divergences.report.tables import Table
 from gan.comparison import BETTER, numbers
 from gan.evaluation.likelihood import TRAP
 from losses_parts import drawings, words
-from losses_parts.results import BUDGETS, critic_table, summary
+from losses_parts.results import BUDGETS, CRITIC_MEASURES, critic_table, summary
 
 ARROWS = {"lower": "↓", "higher": "↑", "none": ""}
 DIGITS = {"modes": 0, "high quality %": 1, "parzen": 2, "spread": 2, "precision": 3, "recall": 3}
@@ -183,18 +183,19 @@ def tuning(one: dict[str, Any]) -> Table:
 def critics(found: dict[str, Any]) -> Table:
     rows = tuple(
         (name, f"{row['runs'] - row['failed']} of {row['runs']}",
-         *(cell(row[key], 3) for key in ("spearman", "ratio", "slope")))
+         *(cell(row[key], 3) for key in CRITIC_MEASURES))
         for name, row in critic_table(found).items()
     )  # fmt: skip
     notes = (
-        "Along runs on the ring: rank correlation (Spearman) of the critic's estimate with exact W1 "
-        "of the very "
-        "same rows; the median of estimate over W1 (1 is right; of the others' estimates, which are of "
+        "Along runs on the ring: rank correlation (Spearman) of the critic's estimate with exact W1 of "
+        "the very same rows, all along and after the first third of the run; the median of estimate "
+        "over W1 (1 is right; of the others' estimates, which are of "
         "Jensen-Shannon divergences, it says nothing); mean slope |∇D| between real and fake rows, "
-        "where W1's "
-        "own potential has 1.",
+        "where W1's own potential has 1.",
     )
-    return Table("Critics", ("critic", "finished", "Spearman", "estimate / W1", "slope"), rows, notes)
+    return Table(
+        "Critics", ("critic", "finished", "Spearman", "after a third", "estimate / W1", "slope"), rows, notes
+    )
 
 
 def _measures(rows: Any) -> list[str]:

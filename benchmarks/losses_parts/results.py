@@ -147,15 +147,20 @@ def apart(table: dict[str, dict[str, Any]], measure: str, first: str, second: st
     return bool(one["low"] > other["high"] or other["low"] > one["high"])
 
 
+CRITIC_MEASURES = ("spearman", "late", "ratio", "slope")
+
+
 def critic_table(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """For each critic: rank correlation of its word with exact W1 along runs, and how far off it is.
 
-    ``ratio`` is the median along a run of word over W1; ``slope`` the mean |∇D| between real and fake.
+    ``late`` is that correlation after the first third of a run, when the critic has caught up with a
+    generator that moves most at first. ``ratio`` is the median along a run of word over W1; ``slope`` the
+    mean |∇D| between real and fake.
     """
     table: dict[str, dict[str, list[float]]] = {}
     for run in found["critics"]:
         row = table.setdefault(
-            run["settings"]["objective"], {"spearman": [], "ratio": [], "slope": [], "failed": []}
+            run["settings"]["objective"], {key: [] for key in (*CRITIC_MEASURES, "failed")}
         )
         # before the first step the critic has learned nothing yet
         curve = np.array(run["curve"], float).reshape(-1, 5)[1:]
@@ -165,12 +170,14 @@ def critic_table(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
             continue
         _, _, said, true, slope = curve.T
         row["spearman"].append(float(spearmanr(said, true).statistic))
+        third = len(curve) // 3
+        row["late"].append(float(spearmanr(said[third:], true[third:]).statistic))
         row["ratio"].append(float(np.median(said / true)))
         row["slope"].append(float(np.median(slope)))
     return {
         name: {
             "runs": len(row["failed"]), "failed": int(sum(row["failed"])),
-            **{key: median_interval(row[key]) for key in ("spearman", "ratio", "slope")},
+            **{key: median_interval(row[key]) for key in CRITIC_MEASURES},
         }
         for name, row in table.items()
     }  # fmt: skip
