@@ -60,8 +60,20 @@ def of_data(name: str, one: dict[str, Any]) -> list[str]:
                 for other, count in failed.items()
             )
             out.append(f"Failed runs ({BUDGET[budget]}): {told}.")
-    out += _against_real(one)
-    return out
+    return [*out, *_spent(one), *_against_real(one)]
+
+
+def _spent(one: dict[str, Any]) -> list[str]:
+    """Where equal CPU time was not equal: iterations are fixed by the pace of the tuning run."""
+    spent = {name: row["cpu_seconds"]["median"] for name, row in summary(one, "cpu").items()}
+    if not spent or max(spent.values()) < 1.1 * min(spent.values()):
+        return []
+    least, most = min(spent, key=lambda name: spent[name]), max(spent, key=lambda name: spent[name])
+    return [
+        f"CPU time was not quite equal: {spent[least]:.1f} s ({least}) to {spent[most]:.1f} s ({most}) of "
+        f"{one['cpu']:g}. The number of iterations follows from the pace of the tuning run, and on a shared "
+        "machine the pace moves; mind it where places are near."
+    ]
 
 
 def _why(one: dict[str, Any], objective: str, budget: str) -> str:
