@@ -94,9 +94,7 @@ def _marks(report: Report, marked: list[tuple[str, int, list[int]]]) -> Picture:
         rings = [each for each in marked if "farthest" not in each[0] and "cluster" not in each[0]]
         for _, side, rows in rings:
             at = plane[side][rows]
-            axes[0].scatter(
-                at[:, 0], at[:, 1], s=46, facecolors="none", edgecolors=COLORS[side]
-            )
+            axes[0].scatter(at[:, 0], at[:, 1], s=46, facecolors="none", edgecolors=COLORS[side])
         for what, side, rows in marked:
             if "farthest" in what:
                 at = plane[side][rows]

@@ -65,9 +65,7 @@ def _tests(test: TestResult, names: tuple[str, str]) -> Table:
     told = "differ" if test.p_value <= LEVEL else "cannot be told apart by these samples"
     notes = [f"{names[0]} and {names[1]} {told}: p = {_p(test.p_value)}, {test.method}."]
     if test.components:
-        notes.append(
-            "That is of the smallest p-value; adjusted ones stand up to there being several."
-        )
+        notes.append("That is of the smallest p-value; adjusted ones stand up to there being several.")
     notes += [f"{_begun(note)}." for note in test.notes if note.startswith("on ")]
     head = ("measure", "value", "if they were equal", "p", "adjusted p")
     return Table("Is there a difference at all?", head, rows, tuple(notes))
