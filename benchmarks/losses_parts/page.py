@@ -52,7 +52,7 @@ th button:focus-visible { outline: 2px solid var(--x); }
 th button::after { content: " ↕"; color: var(--line); }
 th[aria-sort=ascending] button::after { content: " ↑"; color: inherit; }
 th[aria-sort=descending] button::after { content: " ↓"; color: inherit; }
-.plain tbody th { position: sticky; left: 0; background: var(--paper); min-width: 9rem; }
+.plain tbody th { position: sticky; left: 0; background: var(--paper); min-width: 8.5rem; overflow-wrap: normal; }
 """
 
 
@@ -124,7 +124,7 @@ def ranked_rows(one: dict[str, Any], budget: str) -> Table:
     from losses_parts.results import ranked
 
     table = summary(one, budget)
-    measures = _measures(table.values())
+    measures = sorted(_measures(table.values()), key=lambda name: name != one["headline"])
     told = {"cpu": f"{one['cpu']:g} CPU seconds", "gradients": f"{one['gradients']:,} gradient evaluations"}
     rows = []
     for name in ranked(table, one["headline"]):
