@@ -52,7 +52,8 @@ th button:focus-visible { outline: 2px solid var(--x); }
 th button::after { content: " ↕"; color: var(--line); }
 th[aria-sort=ascending] button::after { content: " ↑"; color: inherit; }
 th[aria-sort=descending] button::after { content: " ↓"; color: inherit; }
-.plain tbody th { position: sticky; left: 0; background: var(--paper); min-width: 8.5rem; overflow-wrap: normal; }
+.plain tbody th { position: sticky; left: 0; background: var(--paper); min-width: 8.5rem; }
+.plain tbody th { overflow-wrap: normal; }
 """
 
 
