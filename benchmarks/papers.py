@@ -194,7 +194,7 @@ def lines(kept: dict[str, Any]) -> list[Row]:
                 "a critic's lower bound from samples (`neural_dual`)"),
             row(f"W1, θ = {one['theta']:g}", f"|θ| = {one['theta']:g}", f"{one['w1']['median']:.4f}",
                 between(one["w1"], 4), "the same",
-                "a 1-Lipschitz critic, from samples; their sampling noise adds some 1/(2θn)"),
+                "a 1-Lipschitz critic, from samples"),
         ]  # fmt: skip
     return rows
 
