@@ -103,9 +103,10 @@ def compare_estimators(
     once; its interval is of its held-out rows.
 
     Which is trusted follows from the data alone: the histogram for data with atoms and in one dimension,
-    neighbours up to 8 dimensions unless the classifier lies surely above them, the classifier beyond.
-    The notes say which others contradict it, which
-    way estimators of their kind err, and whose value still moves when rows are taken away.
+    neighbours up to 8 dimensions unless the classifier lies surely above them, the classifier beyond, and
+    the variational bound there where half the rows move the classifier. The notes say which others
+    contradict it, which way estimators of their kind err, and whose value still moves when rows are taken
+    away.
 
     Raises ValueError for an unknown name and for fewer rows.
 
@@ -208,7 +209,10 @@ def _trusted(
     elif d == 1:
         order.insert(0, ("histogram", "on the line cells hold enough rows"))
     elif d > FEW_FEATURES:
-        order = [("classifier", f"in {d} dimensions no row has near neighbours")]
+        far = f"in {d} dimensions no row has near neighbours"
+        order = [("classifier", far)]
+        if "classifier" in unsettled:  # its own noise is in its value, and not in that of rows held out
+            order.insert(0, ("variational", f"{far}, and a classifier wants more rows: a bound from below"))
     elif "classifier" not in unsettled and _apart(estimates, "classifier", "knn") > 0:
         order = [("classifier", "it lies above knn, and what a classifier cannot represent only lowers it")]
     for name, why in order:

@@ -67,6 +67,14 @@ def test_in_few_dimensions_neighbours_are_trusted_beyond_eight_the_classifier() 
     assert "is not at hand" in alone.notes[0]
 
 
+def test_a_classifier_that_wants_more_rows_yields_to_the_bound_from_below() -> None:
+    three = ["knn", "classifier", "variational"]
+    found = compare_estimators(*shifted(400, 16, 0.5, 0), estimators=three, rng=0)
+    assert found.trusted == "variational"
+    assert float(found) < 0.125 + 2 * found.estimates["variational"].standard_error  # the true value
+    assert "bound from below" in found.notes[0]
+
+
 def test_atoms_are_counted_and_infinity_is_told() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.integers(4, size=(2, 400))
