@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))  # scripts import their parts by name
+sys.path.append(str(BENCHMARKS))  # scripts import their parts by name; last, for tests have a truth too
 
 from losses_parts import design, problems, results, runs, units, words  # noqa: E402
 
