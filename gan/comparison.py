@@ -201,8 +201,10 @@ def _within_budget(
                 f"cpu_seconds must leave time to train: the autoencoder alone takes {spent:.0f} s of "
                 f"{cpu_seconds:g}"
             )
+        _pilot(recipe.but(iterations=1), dataset, frame)  # pays for imports and compilation
         first, second = (_pilot(recipe.but(iterations=count), dataset, frame) for count in (FIRST, SECOND))
-        each = max((second - first) / (SECOND - FIRST), 1e-6)
+        # an iteration's time; not far below the mean, however the clock jumped between the two
+        each = max((second - first) / (SECOND - FIRST), 0.1 * second / SECOND, 1e-6)
         known[recipe.objective] = max(int((left - max(first - FIRST * each, 0.0)) / each), 1)
     return recipe.but(iterations=known[recipe.objective])
 
