@@ -162,8 +162,8 @@ _GOODFELLOW = Recipe(
 RECIPES: dict[str, Recipe] = {
     "digits": _DIGITS,
     "ring": _MODES.but(data="ring", iterations=6500),
-    # a larger last weight: over seeds the weights of 25 modes are steadier for it
-    "grid": _MODES.but(data="grid", iterations=13_000, regularizer="r1r2(0.2, final=3e-4, every=4)"),
+    # ending at 3e-4 instead: 4 of 8 seeds met every bound, with .5 to 2 % less within the modes' radius
+    "grid": _MODES.but(data="grid", iterations=13_000),
     "subspace": _SUBSPACE,
     "points": _MODES.but(data="swiss-roll", iterations=4700),
     "mnist": _CODES.but(data="mnist"),
