@@ -120,8 +120,8 @@ def _products(
     x_squares, y_squares = (np.einsum("ij,ij->i", rows, rows) for rows in (near_x, near_y))
     plain_x, plain_y = np.ascontiguousarray(x), np.ascontiguousarray(y)
     for height in slices(0, len(x), tiling.tile_rows):
-        of_rows = _of_rows(up, slice(0, len(x)), itself=False)
-        of_rows = of_rows._replace(twice=height.stop if itself else up.twice)
+        # columns left of the block were met as rows before, so those to its right count twice
+        of_rows = up._replace(twice=height.stop) if itself else up
         for width in slices(height.start if itself else 0, len(y), tiling.tile_columns):
             squared = near_x[height] @ near_y[width].T
             squared *= -2.0
