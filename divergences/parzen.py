@@ -253,7 +253,7 @@ def _mean_log_densities(pair: Pair, rows: Array, own: Array | None, widths: np.n
     """Mean log density of the validation rows at each width, in the pair's coordinates."""
     logs = log_weights(detached(pair.b))
     rates = [0.5 / float(w) ** 2 for w in widths]
-    values = to_numpy(row_logsumexp(rows, detached(pair.y), logs, rates, own=own))
+    values = to_numpy(row_logsumexp(rows, detached(pair.y), logs, rates, own=own, single=pair.single))
     b = np.ones(values.shape[1])
     if own is not None:  # the other weights sum to 1 − b_i
         b = to_numpy(pair.b)[to_numpy(own)]

@@ -49,7 +49,7 @@ def load(name: str, folder: str | None, rows: int | None, kept: str, share: floa
     that settings were chosen by.
     """
     what = DATA[name]
-    text = name if what.file is None else f"{name}({path_of(what, folder)!r})"
+    text = name if what.file is None else f"{name}({str(path_of(what, folder))!r})"
     judged = data.load(text, seed=0)
     if rows is not None:
         judged = replace(judged, validation=judged.validation[:rows], test=judged.test[:rows])

@@ -18,7 +18,7 @@ from divergences._arrays import (
     widened,
 )
 from divergences._inputs.arrays import check_same_library
-from divergences._inputs.frame import common_frame, divided, frame_between, restored
+from divergences._inputs.frame import common_frame, divided, dtype_name, frame_between, restored
 from divergences._inputs.samples import check_samples, check_weights
 from divergences._inputs.sources import check_rows, equal_rows, extent, in_memory
 from divergences._inputs.tables import check_columns
@@ -60,6 +60,11 @@ class Pair:
     @property
     def d(self) -> int:
         return int(self.x.shape[1])
+
+    @property
+    def single(self) -> bool:
+        """Whether the result is float32: both sides came in it, or in torch's integers or half precision."""
+        return dtype_name(self.dtype) == "float32"
 
     def zero(self) -> Array:
         """The value 0, joined to the inputs' gradient (which is 0 there)."""

@@ -13,7 +13,9 @@ __all__ = ["Tiling", "block_rows", "resident", "row_slices", "slices"]
 BLOCK_BYTES = 32 * 2**20  # beyond this a block falls out of cache and gains nothing
 TASK_ROWS, TASK_SHARE = 1024, 8  # rows of a task: at most, and so that there are about so many tasks
 COLUMN_BYTES = 64 * 2**20  # of columns that are read and prepared together
-TILE_COLUMNS = 1024  # of a product: large enough for BLAS, small enough for the cache
+TILE_COLUMNS = (
+    1040  # of a product; no power of two, whose rows would share the cache's sets (1.8 × at d = 16)
+)
 FEW_FEATURES = 256  # beyond, twice as many columns
 
 

@@ -7,12 +7,19 @@ keep their meaning (weights of 0 have the logarithm −inf), NaNs do not occur.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
+
+from divergences._pairwise.compiled_numbers import (
+    LOOSE,
+    UNDERFLOW,
+    bits,
+    exp,
+    maximum,
+    minimum_with_mass,
+)
 
 __all__ = [
     "Found",
@@ -29,17 +36,9 @@ __all__ = [
 
 ROOT, GAUSSIAN, LAPLACE, RATIONAL, POWER = range(5)  # the codes of functions.py
 
-LOOSE = {"nnan", "nsz", "reassoc", "contract", "arcp"}
-EXACT = {"nnan", "nsz", "contract"}  # for exp: its rounding tricks are no algebra
 ROOM = 30.0  # a sum is scaled anew when a term exceeds the largest before by more than e^ROOM
-UNDERFLOW = -700.0  # exponents are clamped: denormal results are a hundred times slower, and add nothing
 FEW = 16  # terms that may be passed over for what they are, beside all that are certainly less
 CHUNK = 64  # columns that are passed over at once where the largest of them does not matter
-
-LOG2_E = 1.4426950408889634
-LOG_2_HIGH, LOG_2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # Cody & Waite 1980
-ROUND = 1.5 * 2.0**52  # adding it leaves the nearest integer in the lowest bits
-TAYLOR = tuple(1.0 / math.factorial(k) for k in range(13))  # on |r| ≤ log(2)/2: below half a rounding
 
 
 class Wanted(NamedTuple):
@@ -77,48 +76,6 @@ class Tile(NamedTuple):
     logs: np.ndarray
 
 
-@intrinsic
-def _bits(_typing: Any, value: Any) -> Any:
-    """The 64 bits of a float as an integer."""
-
-    def generate(_c: Any, builder: Any, _s: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], ir.IntType(64))
-
-    return types.int64(types.float64), generate
-
-
-@intrinsic
-def _float(_typing: Any, value: Any) -> Any:
-    """The float of 64 bits."""
-
-    def generate(_c: Any, builder: Any, _s: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], ir.DoubleType())
-
-    return types.float64(types.int64), generate
-
-
-@njit(fastmath=EXACT)
-def _exp(value: float) -> float:
-    """exp of −708 … 709 to half a unit in the last place; unlike the library's it runs in vector lanes."""
-    shifted = value * LOG2_E + ROUND
-    whole = shifted - ROUND
-    r = (value - whole * LOG_2_HIGH) - whole * LOG_2_LOW
-    p = TAYLOR[12]
-    p = p * r + TAYLOR[11]
-    p = p * r + TAYLOR[10]
-    p = p * r + TAYLOR[9]
-    p = p * r + TAYLOR[8]
-    p = p * r + TAYLOR[7]
-    p = p * r + TAYLOR[6]
-    p = p * r + TAYLOR[5]
-    p = p * r + TAYLOR[4]
-    p = p * r + TAYLOR[3]
-    p = p * r + TAYLOR[2]
-    p = p * r + 1.0
-    p = p * r + 1.0
-    return p * _float((_bits(shifted) + 1023) << 52)  # type: ignore[call-arg]
-
-
 # ── reductions of one row of a tile ─────────────────────────────────────────────────────────
 
 
@@ -131,10 +88,10 @@ def _sum_of(code: int, rate: float, t: np.ndarray, b: np.ndarray) -> float:
             total += b[j] * math.sqrt(t[j])
     elif code == GAUSSIAN:
         for j in range(t.size):
-            total += b[j] * _exp(max(-rate * t[j], UNDERFLOW))
+            total += b[j] * exp(max(-rate * t[j], UNDERFLOW))
     elif code == LAPLACE:
         for j in range(t.size):
-            total += b[j] * _exp(max(-rate * math.sqrt(t[j]), UNDERFLOW))
+            total += b[j] * exp(max(-rate * math.sqrt(t[j]), UNDERFLOW))
     elif code == RATIONAL:
         for j in range(t.size):
             total += b[j] / (1.0 + rate * t[j])
@@ -155,21 +112,19 @@ def _log_sum(
         exponents[j] = value
         above += value > room
     if above:
-        largest = top
-        for j in range(t.size):
-            largest = max(largest, exponents[j])
+        largest = max(top, maximum(exponents[: t.size]))
         total *= math.exp(max(top - largest, UNDERFLOW))
         top = largest
     if top == -np.inf:
         return top, total
     new = 0.0
     for j in range(t.size):
-        new += _exp(max(exponents[j] - top, UNDERFLOW))
+        new += exp(max(exponents[j] - top, UNDERFLOW))
     return top, total + new
 
 
 @njit(fastmath=LOOSE)
-def _reduce(
+def reduce_row(
     t: np.ndarray, i: int, b: np.ndarray, logs: np.ndarray, wanted: Wanted, found: Found, work: np.ndarray
 ) -> None:
     """Every reduction of row i's squared distances ``t``, which are spent afterwards."""
@@ -185,7 +140,7 @@ def _reduce(
 
 
 @njit(fastmath=LOOSE)
-def _differences(row: np.ndarray, features: np.ndarray, start: int, stop: int, t: np.ndarray) -> None:
+def differences(row: np.ndarray, features: np.ndarray, start: int, stop: int, t: np.ndarray) -> None:
     """Squared distances of one row to columns start … stop, feature by feature."""
     value, feature = row[0], features[0, start:stop]
     for j in range(t.size):
@@ -199,7 +154,7 @@ def _differences(row: np.ndarray, features: np.ndarray, start: int, stop: int, t
 
 
 @njit(fastmath=LOOSE)
-def _apart(one: np.ndarray, other: np.ndarray) -> float:
+def apart(one: np.ndarray, other: np.ndarray) -> float:
     total = 0.0
     for k in range(one.size):
         step = one[k] - other[k]
@@ -225,10 +180,25 @@ def direct_tile(
         part_b, part_logs = b[start:stop], logs[start:stop]
         line = t[: stop - start]
         for i in range(x.shape[0]):
-            _differences(x[i], features, start, stop, line)
+            differences(x[i], features, start, stop, line)
             if own.size and first + start <= own[i] < first + stop:
                 line[own[i] - first - start] = np.inf
-            _reduce(line, i, part_b, part_logs, wanted, found, work)
+            reduce_row(line, i, part_b, part_logs, wanted, found, work)
+
+
+@njit(fastmath=LOOSE)
+def mend(t: np.ndarray, tile: Tile, i: int, limit: float) -> None:
+    """What is below ``limit`` of row i's squared distances anew, from differences."""
+    for j in range(t.size):
+        if t[j] < limit:
+            t[j] = apart(tile.x[i], tile.y[j])
+
+
+@njit(fastmath=LOOSE)
+def leave_out(t: np.ndarray, tile: Tile, i: int) -> None:
+    """Infinitely far is what row i may not use."""
+    if tile.own.size and tile.first <= tile.own[i] < tile.first + t.size:
+        t[tile.own[i] - tile.first] = np.inf
 
 
 @njit(fastmath=LOOSE)
@@ -239,11 +209,8 @@ def _finish(t: np.ndarray, tile: Tile, i: int, cancels: float, largest: float) -
     for j in range(t.size):
         close += t[j] < limit
     if close:
-        for j in range(t.size):
-            if t[j] < limit:
-                t[j] = _apart(tile.x[i], tile.y[j])
-    if tile.own.size and tile.first <= tile.own[i] < tile.first + t.size:
-        t[tile.own[i] - tile.first] = np.inf
+        mend(t, tile, i, limit)
+    leave_out(t, tile, i)
 
 
 @njit(cache=True, nogil=True, fastmath=LOOSE)
@@ -257,7 +224,7 @@ def product_tile(squared: np.ndarray, tile: Tile, cancels: float, wanted: Wanted
     for i in range(tile.x.shape[0]):
         t = squared[i]
         _finish(t, tile, i, cancels, largest)
-        _reduce(t, tile.place + i, tile.b, tile.logs, wanted, found, work)
+        reduce_row(t, tile.place + i, tile.b, tile.logs, wanted, found, work)
 
 
 @njit(cache=True, nogil=True, fastmath=LOOSE)
@@ -303,7 +270,7 @@ def screened_tile(
                     passed += math.exp(bound)
                     continue
                 taken += 1
-                value = tile.logs[j] - rate * _apart(tile.x[i], tile.y[j])
+                value = tile.logs[j] - rate * apart(tile.x[i], tile.y[j])
                 if value > top:
                     total = total * math.exp(max(top - value, UNDERFLOW)) + 1.0
                     top = value
@@ -350,7 +317,7 @@ def group_log_sums(
             if not needed:
                 continue
             for i in range(begin, end):
-                _differences(x[i], features, start, stop, line)
+                differences(x[i], features, start, stop, line)
                 if own.size and start <= own[i] < stop:
                     line[own[i] - start] = np.inf
                 if rooted:
@@ -380,7 +347,7 @@ def differences_tile(
 ) -> None:
     """The same from differences; ``first`` is the place of column ``start`` among all."""
     for i in range(x.shape[0]):
-        _differences(x[i], features, start, start + out.shape[1], out[i])
+        differences(x[i], features, start, start + out.shape[1], out[i])
         if own.size and first <= own[i] < first + out.shape[1]:
             out[i, own[i] - first] = np.inf
 
@@ -395,12 +362,10 @@ def moments_tile(
     Bin 0 ends at ``low``, a power of two; then 32 bins an octave, up to ``high``. What lies beyond is
     passed over. ``lows`` takes the minima.
     """
-    base = (_bits(low) >> 47) - 1  # type: ignore[call-arg]
+    base = (bits(low) >> 47) - 1  # type: ignore[call-arg]
     for i in range(t.shape[0]):
         line = t[i]
-        least = np.inf
-        for j in range(line.size):
-            least = min(least, line[j] if masses[j] > 0.0 else np.inf)
+        least = minimum_with_mass(line, masses)
         lows[i] = least
         if least == np.inf:
             continue
@@ -408,7 +373,7 @@ def moments_tile(
             above = line[j] - least
             if above >= high or masses[j] == 0.0:
                 continue
-            b = 0 if above < low else (_bits(above) >> 47) - base
+            b = 0 if above < low else (bits(above) >> 47) - base
             v, w = (above - centres[b]) * inverses[b], masses[j]
             out = moments[i, b]
             v2 = v * v

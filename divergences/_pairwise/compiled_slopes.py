@@ -15,16 +15,14 @@ from numba import njit
 from divergences._pairwise.compiled import (
     GAUSSIAN,
     LAPLACE,
-    LOOSE,
     RATIONAL,
     ROOT,
-    UNDERFLOW,
     Tile,
     Wanted,
-    _apart,
-    _differences,
-    _exp,
+    apart,
+    differences,
 )
+from divergences._pairwise.compiled_numbers import LOOSE, UNDERFLOW, exp
 
 __all__ = ["Upstream", "direct_slopes", "weigh_tile"]
 
@@ -52,11 +50,11 @@ def _slopes_of(code: int, rate: float, g: float, t: np.ndarray, w: np.ndarray) -
             w[j] += g / math.sqrt(t[j]) if t[j] > 0.0 else 0.0
     elif code == GAUSSIAN:
         for j in range(t.size):
-            w[j] -= 2.0 * g * rate * _exp(max(-rate * t[j], UNDERFLOW))
+            w[j] -= 2.0 * g * rate * exp(max(-rate * t[j], UNDERFLOW))
     elif code == LAPLACE:
         for j in range(t.size):
             root = math.sqrt(t[j])
-            w[j] -= g * rate * _exp(max(-rate * root, UNDERFLOW)) / root if root > 0.0 else 0.0
+            w[j] -= g * rate * exp(max(-rate * root, UNDERFLOW)) / root if root > 0.0 else 0.0
     elif code == RATIONAL:
         for j in range(t.size):
             share = 1.0 / (1.0 + rate * t[j])
@@ -73,9 +71,9 @@ def _values_of(code: int, rate: float, g: float, t: np.ndarray, v: np.ndarray) -
         if code == ROOT:
             v[j] += g * math.sqrt(t[j])
         elif code == GAUSSIAN:
-            v[j] += g * _exp(max(-rate * t[j], UNDERFLOW))
+            v[j] += g * exp(max(-rate * t[j], UNDERFLOW))
         elif code == LAPLACE:
-            v[j] += g * _exp(max(-rate * math.sqrt(t[j]), UNDERFLOW))
+            v[j] += g * exp(max(-rate * math.sqrt(t[j]), UNDERFLOW))
         elif code == RATIONAL:
             v[j] += g / (1.0 + rate * t[j])
         else:
@@ -111,7 +109,7 @@ def _weigh(
             continue
         for j in range(t.size):
             root = math.sqrt(t[j])
-            share = g * _exp(
+            share = g * exp(
                 min(max(logs[j] - rate * (root if wanted.rooted else t[j]) - total, UNDERFLOW), 1.0)
             )
             by_logs[j] += share
@@ -137,7 +135,7 @@ def direct_slopes(
         stop = min(start + width, features.shape[1])
         t, w, v = line[: stop - start], weights[: stop - start], values[: stop - start]
         for i in range(x.shape[0]):
-            _differences(x[i], features, start, stop, t)
+            differences(x[i], features, start, stop, t)
             if own.size and start <= own[i] < stop:
                 t[own[i] - start] = np.inf
             by_a[i] += _weigh(
@@ -184,7 +182,7 @@ def weigh_tile(
                     near[found] = j
                     found += 1
             for j in near:  # type: ignore[assignment]
-                t[j] = _apart(tile.x[i], tile.y[j])
+                t[j] = apart(tile.x[i], tile.y[j])
         mine = tile.own[i] - tile.first if tile.own.size else -1
         if 0 <= mine < t.size:
             t[mine] = np.inf

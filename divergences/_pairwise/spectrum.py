@@ -16,7 +16,7 @@ import numpy as np
 
 __all__ = ["Spectrum"]
 
-FEWEST_RATES = 6  # below, one sum after the other is as fast
+FEWEST_RATES, FEWEST_SINGLE = 6, 40  # below, one sum after the other is as fast (in float32)
 MOST_OCTAVES = 40
 PER_OCTAVE, MOMENTS = 32, 8
 SMALL, LARGE = 2.0**-6, 64.0  # rate · t below which all is one bin, and above which a term is nothing
@@ -44,9 +44,12 @@ class Spectrum:
         self.matrix = np.stack(terms, axis=1).reshape(-1, len(rates))
 
     @classmethod
-    def suits(cls, rates: Sequence[float], log_b: np.ndarray) -> bool:
+    def suits(cls, rates: Sequence[float], log_b: np.ndarray, *, single: bool = False) -> bool:
         """Whether this is faster than one sum after the other, and right."""
-        if len(rates) < FEWEST_RATES or max(rates) / min(rates) * LARGE / SMALL > 2.0**MOST_OCTAVES:
+        if (
+            len(rates) < (FEWEST_SINGLE if single else FEWEST_RATES)
+            or max(rates) / min(rates) * LARGE / SMALL > 2.0**MOST_OCTAVES
+        ):
             return False
         finite = log_b[np.isfinite(log_b)]
         return bool(len(finite)) and float(finite.max() - finite.min()) < math.log(EVEN_WEIGHTS)

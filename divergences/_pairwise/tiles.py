@@ -1,10 +1,15 @@
 """The compiled visit: tasks of some rows against all columns, block of columns by block, tile by tile.
 
-Products are taken in float64. Where only log sums are wanted they are first taken in float32, whose
-error is bounded (Higham, *Accuracy and Stability of Numerical Algorithms*, 2002, §3.1:
+Products of float64 rows are taken in float64. Where only log sums are wanted they are first taken in
+float32, whose error is bounded (Higham, *Accuracy and Stability of Numerical Algorithms*, 2002, §3.1:
 |fl(x·y) − x·y| ≤ γ_d |x|·|y| whatever the order of summation): terms that the bound proves smaller
 than a share ``NEGLIGIBLE`` of the sum, all together, are passed over, and all others are computed from
 differences in float64. Where too many of them matter the tile is done again in float64.
+
+Rows that came in float32 (``Request.single``) are multiplied in float32: their distances are then those
+of rows that have moved by about a float32 rounding of their distance from the centre, in the way that the
+samples themselves are known no better. What is near by that measure is taken from differences, and all
+sums run in float64.
 """
 
 from __future__ import annotations
@@ -28,6 +33,7 @@ from divergences._pairwise.compiled import (
     product_tile,
     screened_tile,
 )
+from divergences._pairwise.compiled_single import single_tile, widened_tile
 from divergences._pairwise.distances import CANCELLATION, DIRECT_DIMENSIONS
 from divergences._pairwise.near import near_log_sums
 from divergences._pairwise.spectrum import Spectrum
@@ -39,6 +45,8 @@ DIRECT_TILE = 512  # columns whose distances from one row stay in the first cach
 SPECTRUM_ROWS, SPECTRUM_COLUMNS = 256, 8192  # of a tile whose rows each get a histogram
 SCREENED_COLUMNS = 256  # fewer, and float32 saves nothing
 SCREENED_SHARE = 24  # of a tile's terms at most one in so many may matter
+SINGLE_CANCELLATION = 1 / 32  # CANCELLATION of products in float32
+CLOSE_SHARE = 24  # of a tile's pairs at most one in so many may be taken from differences
 NEGLIGIBLE = 1e-11  # relative: what all the terms passed over may add
 SYMMETRIC_ROWS = 512  # of a task of a sample with itself
 UNIT32 = 2.0**-24
@@ -52,6 +60,7 @@ class Request(NamedTuple):
     rates: tuple[float, ...] = ()
     rooted: bool = False  # log sums of −rate · distance, not of its square
     many: bool = False  # log sums by histogram, where that suits
+    single: bool = False  # the rows are float32
 
 
 @dataclass
@@ -79,6 +88,15 @@ class Columns:
     @cached_property
     def squares(self) -> np.ndarray:
         return np.einsum("ij,ij->i", self.centred, self.centred)
+
+    @cached_property
+    def single(self) -> np.ndarray:
+        return self.centred.astype(np.float32)
+
+    @cached_property
+    def single_squares(self) -> np.ndarray:
+        """Of the rounded rows: of rows multiplied with themselves nothing is left."""
+        return np.einsum("ij,ij->i", self.single, self.single, dtype=np.float64)
 
     @cached_property
     def expanded(self) -> np.ndarray:
@@ -123,7 +141,7 @@ def compiled_visit(
     others = x if itself else y
     (n, d), m = x.shape, others.shape[0]
     if log_b is not None and not request.rooted:
-        request = request._replace(many=Spectrum.suits(request.rates, log_b))
+        request = request._replace(many=Spectrum.suits(request.rates, log_b, single=request.single))
     label = f"{n} × {m} pairs" if float(n) * m * (d + 8) > LONG else None
     alone = not request.functions and not request.many and d <= DIRECT_DIMENSIONS
     if log_b is not None and alone and resident(x) and resident(others):
@@ -219,9 +237,11 @@ class _Rows:
         self.share = 0.5 * NEGLIGIBLE / m
         self.depth = -math.log(self.share)
         self.spectrum = Spectrum(rates) if request.many and not request.functions else None
-        self.buffer = np.empty(0)  # one for all tiles: fresh pages cost more than the product
+        # one of a kind for all tiles: fresh pages cost more than the product
+        self.buffers: dict[np.dtype, np.ndarray] = {}
         # float32 first, until it does not pay
-        self.screens = len(rates) == 1 and not request.functions and not request.rooted
+        self.singles = request.single
+        self.screens = len(rates) == 1 and not request.functions and not request.rooted and not request.single
 
     def meet(
         self,
@@ -252,6 +272,11 @@ class _Rows:
                     self.screens = self._screened(columns, width, height, tile, logs)
                     if self.screens:
                         continue
+                if self.singles:
+                    single = self._single(columns, width, height, tile)
+                    self.singles = single_tile(*single, self.wanted, self.found)
+                    if self.singles:
+                        continue
                 squared = self._product(self.expanded[height], columns.expanded[width])
                 product_tile(squared, tile, CANCELLATION, self.wanted, self.found)
 
@@ -281,16 +306,41 @@ class _Rows:
                     rows, own = self.plain[height], self.own[height]
                     differences_tile(rows, columns.features, width.start, own, first, t)
                 else:
-                    t = self._product(self.expanded[height], columns.expanded[width])
-                    finished_tile(t, self._tile(columns, width, height, logs, logs), CANCELLATION)
+                    tile = self._tile(columns, width, height, logs, logs)
+                    t = self._squared(columns, width, height, tile)
                 spectrum.add(t, logs[width], self.found.tops[:, height], self.found.totals[:, height])
 
+    def _squared(self, columns: Columns, width: slice, height: slice, tile: Tile) -> np.ndarray:
+        """A tile's squared distances, inf where a row may not use a column."""
+        if self.singles:
+            products, rounded, cancels, most = self._single(columns, width, height, tile)
+            out = self._space((len(tile.x), len(tile.y)), np.float64)
+            self.singles = widened_tile(products, rounded, cancels, most, out)
+            if self.singles:
+                return out
+        out = self._product(self.expanded[height], columns.expanded[width])
+        finished_tile(out, tile, CANCELLATION)
+        return out
+
+    def _single(
+        self, columns: Columns, width: slice, height: slice, tile: Tile
+    ) -> tuple[np.ndarray, Tile, float, int]:
+        """The inner products in float32, and what mends them."""
+        products = self._product(self.single[height], columns.single[width])
+        rounded = tile._replace(
+            x_squares=self.single_squares[height], y_squares=columns.single_squares[width]
+        )
+        return products, rounded, SINGLE_CANCELLATION, products.size // CLOSE_SHARE
+
     def _product(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        shape = len(rows), len(columns)
-        if self.buffer.size < shape[0] * shape[1] or self.buffer.dtype != rows.dtype:
-            self.buffer = np.empty(shape[0] * shape[1], dtype=rows.dtype)
-        out = self.buffer[: shape[0] * shape[1]].reshape(shape)
-        return np.matmul(rows, columns.T, out=out)
+        return np.matmul(rows, columns.T, out=self._space((len(rows), len(columns)), rows.dtype))
+
+    def _space(self, shape: tuple[int, int], dtype: Any) -> np.ndarray:
+        """Room for a tile, of no particular content."""
+        dtype, size = np.dtype(dtype), shape[0] * shape[1]
+        if dtype not in self.buffers or self.buffers[dtype].size < size:
+            self.buffers[dtype] = np.empty(size, dtype=dtype)
+        return self.buffers[dtype][:size].reshape(shape)
 
     def _screened(self, columns: Columns, width: slice, height: slice, tile: Tile, logs: np.ndarray) -> bool:
         """Whether the tile's float32 products were enough."""
@@ -301,7 +351,7 @@ class _Rows:
         # γ_d of d + 1 products in float32 of two factors rounded to it, by Cauchy–Schwarz; what underflows
         size = np.sqrt(tile.x_squares * tile.y_squares.max())
         margins = 1.01 * UNIT32 * (d + 5) * (size + largest) + d * 1e-37
-        brackets = self._product(self.single[height], shifted[width])
+        brackets = self._product(self.shifted[height], shifted[width])
         most = brackets.size // SCREENED_SHARE
         share = self.share * len(tile.y)
         return bool(screened_tile(brackets, tile, margins, share, self.depth, most, rate, self.found))
@@ -319,5 +369,14 @@ class _Rows:
         return _beside(-2.0 * self.centred, self.squares, 1.0)
 
     @cached_property
-    def single(self) -> np.ndarray:
+    def shifted(self) -> np.ndarray:
+        """(x, 1): times (y, −shift) that is x·y − shift."""
         return _beside(self.centred, 1.0, dtype=np.float32)
+
+    @cached_property
+    def single(self) -> np.ndarray:
+        return self.centred.astype(np.float32)
+
+    @cached_property
+    def single_squares(self) -> np.ndarray:
+        return np.einsum("ij,ij->i", self.single, self.single, dtype=np.float64)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from divergences._arrays import Array, namespace, safe_log
@@ -92,9 +93,10 @@ def _granted(pair: Any, wishes: dict[int, Wish]) -> dict[int, Found]:
     within = _distinct(f for wish in wishes.values() for f in wish.within)
     rates = _distinct(rate for wish in wishes.values() for rate in wish.log_sums)
     logs = LogSums(log_weights(pair.b), rates) if rates else None
-    between, log_sums = visit(pair.x, pair.y, pair.a, pair.b, across, logs) if across or logs else ([], None)
-    in_x = visit(pair.x, None, pair.a, None, within)[0] if within else []
-    in_y = visit(pair.y, None, pair.b, None, within)[0] if within else []
+    look = partial(visit, single=pair.single)
+    between, log_sums = look(pair.x, pair.y, pair.a, pair.b, across, logs) if across or logs else ([], None)
+    in_x = look(pair.x, None, pair.a, None, within)[0] if within else []
+    in_y = look(pair.y, None, pair.b, None, within)[0] if within else []
     return {
         k: Found(
             across=[between[across.index(f)] for f in wish.across],

@@ -58,10 +58,13 @@ def visit(
     b: Array | None,
     functions: Sequence[Function] = (),
     logs: LogSums | None = None,
+    *,
+    single: bool = False,
 ) -> tuple[list[Array], Array | None]:
     """Σ_ij a_i b_j f(‖x_i − y_j‖²) for each f, and the log sums ``(rates, n)`` if asked for.
 
     ``y=None``: x with itself, each unordered pair once. x and y may be row sources, read by blocks.
+    ``single``: the rows are known to float32's digits, so that float32 products do, where that is faster.
     """
     if logs is not None and y is None:
         raise ValueError("log sums are by row; pass y=x")
@@ -75,6 +78,7 @@ def visit(
         functions=tuple((f.code, f.rate) for f in functions if isinstance(f, Stationary)),
         rates=() if logs is None else tuple(float(rate) for rate in logs.rates),
         rooted=logs is not None and logs.power == 1.0,
+        single=single,
     )
     if carries_gradient(x, y, a, b, None if logs is None else logs.log_b):
         return _with_gradient(x, y, a, b, functions, logs, request)
@@ -104,13 +108,15 @@ def row_logsumexp(
     *,
     own: Array | None = None,
     power: float | None = None,
+    single: bool = False,
 ) -> Array:
     """log Σ_j exp(log_b_j − rate · ‖x_i − y_j‖²) for each rate: ``(len(rates), len(x))``.
 
     ``own[i]`` is the column that row i may not use (leave one out). ``power`` takes the distance to
     another power than 2.
     """
-    return visit(x, y, None, None, (), LogSums(log_b, rates, own, 2.0 if power is None else power))[1]
+    logs = LogSums(log_b, rates, own, 2.0 if power is None else power)
+    return visit(x, y, None, None, (), logs, single=single)[1]
 
 
 def _plain(value: Any) -> Any:

@@ -437,9 +437,9 @@ def test_together_is_one_by_one_in_fewer_visits(
     visits = []
     module = sys.modules["divergences._pairwise.together"]
 
-    def counted(*arguments: object) -> object:
+    def counted(*arguments: object, **options: object) -> object:
         visits.append(arguments)
-        return pw.visit(*arguments)
+        return pw.visit(*arguments, **options)
 
     def broken(pair: object) -> pw.Steps:
         yield pw.Wish(across=[pw.Distance()])
@@ -472,9 +472,9 @@ def test_a_report_visits_the_pairs_once_for_all_that_share(
     apart = dv.evaluate(x, y, specs, rng=0)
     visits = []
 
-    def counted(*arguments: object) -> object:
+    def counted(*arguments: object, **options: object) -> object:
         visits.append(arguments)
-        return pw.visit(*arguments)
+        return pw.visit(*arguments, **options)
 
     monkeypatch.setattr(sys.modules["divergences._pairwise.together"], "visit", counted)
     monkeypatch.setattr(sys.modules["divergences.evaluate"], "SHARED_PAIRS", 0)
