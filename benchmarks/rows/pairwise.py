@@ -15,11 +15,12 @@ Samples = tuple[np.ndarray, np.ndarray]
 BANDWIDTH = {2: 0.2, 64: 2.0, 784: 1.0}  # of standard normal rows: about the best by likelihood
 
 
-def normals(n: int, m: int, d: int, seed: int, size: int | None) -> Samples:
+def normals(n: int, m: int, d: int, seed: int, size: int | None, *, dtype: str = "float64") -> Samples:
     """x ~ N(0, I), y ~ 1.1·N(0, I) + 0.1."""
     rng = np.random.default_rng(seed)
     n, m = (n, m) if size is None else (size, size)
-    return rng.normal(size=(n, d)), 1.1 * rng.normal(size=(m, d)) + 0.1
+    x, y = rng.normal(size=(n, d)), 1.1 * rng.normal(size=(m, d)) + 0.1
+    return x.astype(dtype), y.astype(dtype)
 
 
 # ── Parzen ──────────────────────────────────────────────────────────────────────────────────
@@ -189,12 +190,12 @@ def parzen_jobs(jobs: int, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
         return parzen(x, y)
 
 
-def row(n: int, m: int, d: int, ours: Solver, **peers: Solver) -> Row:
-    return Row(partial(normals, n, m, d), ours, peers, warm=2_200)
+def row(n: int, m: int, d: int, ours: Solver, *, dtype: str = "float64", **peers: Solver) -> Row:
+    return Row(partial(normals, n, m, d, dtype=dtype), ours, peers, warm=2_200)
 
 
-# The search's own bandwidths end at a quarter of and four times the usual one. A narrow window's far terms
-# are ruled out by products in float32; a wide one, like the search, needs them all in float64.
+# The search's own bandwidths end at a quarter of and four times the usual one. Of float64 samples a narrow
+# window's far terms are ruled out by products in float32; a wide one, like the search, needs them in float64.
 SINGLE: dict[str, Solver] = {"one_bandwidth": parzen, "widest_bandwidth": partial(parzen, times=4.0)}
 HIGH: dict[str, Solver] = {
     "torch64": partial(torch_density, "float64"),
@@ -208,6 +209,15 @@ ROWS: dict[str, Row] = {
     ),
     "parzen-10k-10k-784-search-10": row(10_000, 10_000, 784, partial(parzen_search, 10), **SINGLE),
     "parzen-10k-10k-784-search-100": row(10_000, 10_000, 784, partial(parzen_search, 100), **SINGLE),
+    "parzen-10k-10k-784-float32": row(
+        10_000, 10_000, 784, parzen, dtype="float32", torch32=HIGH["torch32"], product32=HIGH["product32"]
+    ),
+    "parzen-10k-10k-784-search-10-float32": row(
+        10_000, 10_000, 784, partial(parzen_search, 10), dtype="float32", **SINGLE
+    ),
+    "parzen-10k-10k-784-search-100-float32": row(
+        10_000, 10_000, 784, partial(parzen_search, 100), dtype="float32", **SINGLE
+    ),
     "parzen-10k-100k-2": row(
         10_000,
         100_000,
@@ -220,6 +230,14 @@ ROWS: dict[str, Row] = {
     "energy-10k-64": row(10_000, 10_000, 64, energy, scipy=scipy_energy, torch32=torch_energy),
     "energy-50k-64": row(50_000, 50_000, 64, energy, torch32=torch_energy),
     "mmd-10k-64": row(10_000, 10_000, 64, mmd, sklearn=sklearn_mmd, torch64=torch_mmd),
+    # samples in float32, as features come from networks: every library is given the same arrays
+    "energy-10k-64-float32": row(
+        10_000, 10_000, 64, energy, dtype="float32", scipy=scipy_energy, torch32=torch_energy
+    ),
+    "energy-50k-64-float32": row(50_000, 50_000, 64, energy, dtype="float32", torch32=torch_energy),
+    "mmd-10k-64-float32": row(
+        10_000, 10_000, 64, mmd, dtype="float32", sklearn=sklearn_mmd, torch32=torch_mmd
+    ),
     **{
         f"energy-gradient-1024-{d}": row(
             1_024,
