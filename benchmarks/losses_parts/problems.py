@@ -49,8 +49,7 @@ def load(name: str, folder: str | None, rows: int | None, kept: str, share: floa
     that settings were chosen by.
     """
     what = DATA[name]
-    text = name if what.file is None else f"{name}({str(path_of(what, folder))!r})"
-    judged = data.load(text, seed=0)
+    judged = data.load(text_of(name, folder), seed=0)
     if rows is not None:
         judged = replace(judged, validation=judged.validation[:rows], test=judged.test[:rows])
     if what.recipe.space == "data":
@@ -60,6 +59,12 @@ def load(name: str, folder: str | None, rows: int | None, kept: str, share: floa
     codes = {part: outer.inside(getattr(judged, part)).numpy() for part in ("train", "validation", "test")}
     seen = Dataset(f"codes of {name}", **codes)
     return Problem(name, what, seen, judged, Frame.of(seen, "none"), outer, seconds)
+
+
+def text_of(name: str, folder: str | None) -> str:
+    """The data set as ``gan.data.load`` reads it, with the place of its files."""
+    what = DATA[name]
+    return name if what.file is None else f"{name}({str(path_of(what, folder))!r})"
 
 
 def path_of(what: Data, folder: str | None) -> Path | None:

@@ -99,6 +99,15 @@ def test_an_interrupted_tier_goes_on_where_it_was(bench, monkeypatch):
 # ── what is equal ───────────────────────────────────────────────────────────────────────────
 
 
+def test_data_sets_of_files_are_named_as_they_are_read(tmp_path):
+    for name, images in (("mnist", "train-images-idx3-ubyte.gz"), ("fashion", "train-images-idx3-ubyte")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / images).touch()
+        with pytest.raises(ValueError, match="needs"):  # it has looked there, and the other files are absent
+            data.load(problems.text_of(name, str(tmp_path)))
+    assert problems.text_of("ring", None) == "ring"
+
+
 def test_every_objective_has_as_many_trials_and_all_of_them_differ():
     for name, what in design.DATA.items():
         for objective in design.OBJECTIVES:
