@@ -322,7 +322,7 @@ def level(arguments: argparse.Namespace) -> None:
         for name, sampler in nulls.items()
         for n in (20, 50)
         if not ("d = " in name and method in ("wasserstein", "kolmogorov_smirnov"))
-        and not ((n == 50 and method == "frechet") or (n == 20 and method == "classifier_two_sample"))
+        and not (n == 50 and method == "frechet")
     }
     rejections("calibration_level.json", cells, arguments)
 

@@ -196,8 +196,8 @@ The band is 93 to 97 %, bars are twice the simulation's error."""
 LEVELS = """## Tests under P = Q
 
 Rejections at 5 %, in percent; 199 permutations where there are permutations. On dice many relabellings
-tie, and ties count against rejecting; `kolmogorov_smirnov` and `classifier_two_sample` (Fisher's exact
-test of a count) take few values even without ties, so that they stay below 5 %."""
+tie, and ties count against rejecting; `kolmogorov_smirnov`, SciPy's exact test of a maximum, takes few
+values even without ties, so that it stays below 5 %."""
 
 POWER = """## Tests where P and Q differ
 

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import fisher_exact
+from scipy.stats import fisher_exact, mannwhitneyu
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
@@ -67,10 +68,10 @@ def test_the_record_says_what_was_done() -> None:
     assert again.p_value <= 1
 
 
-class FirstFeature(KNeighborsClassifier):
+class NamesOnly(ClassifierMixin, BaseEstimator):
     """Calls "y" what lies above zero: its accuracy can be counted by hand."""
 
-    def fit(self, rows: np.ndarray, labels: np.ndarray) -> FirstFeature:
+    def fit(self, rows: np.ndarray, labels: np.ndarray) -> NamesOnly:
         assert sorted(set(labels)) == [0, 1]
         return self
 
@@ -78,10 +79,46 @@ class FirstFeature(KNeighborsClassifier):
         return (rows[:, 0] > 0).astype(int)
 
 
+class FirstFeature(NamesOnly):
+    """The first feature is its log-odds of y."""
+
+    def predict_proba(self, rows: np.ndarray) -> np.ndarray:
+        y = 1 / (1 + np.exp(-rows[:, 0]))
+        return np.stack([1 - y, y], axis=1)
+
+
+class Decides(NamesOnly):
+    """The same without probabilities."""
+
+    def decision_function(self, rows: np.ndarray) -> np.ndarray:
+        return 3.0 * rows[:, 0]
+
+
+@pytest.mark.parametrize("classifier", [FirstFeature(), Decides()], ids=["probabilities", "decisions"])
+def test_the_p_value_is_of_the_ranks_of_held_out_rows(classifier) -> None:
+    rng = np.random.default_rng(6)
+    x, y = rng.normal(size=(80, 1)), rng.normal(0.5, 1.0, size=(60, 1))
+    orders = np.random.default_rng(0)
+    held = [s[orders.permutation(len(s))[len(s) // 2 :], 0] for s in (x, y)]
+    result = classifier_two_sample(x, y, classifier=classifier, rng=0)
+    assert result.p_value == pytest.approx(mannwhitneyu(held[1], held[0], alternative="greater").pvalue)
+    few = classifier_two_sample(x[:16], y[:14], classifier=classifier, rng=0)
+    orders = np.random.default_rng(0)
+    held = [s[orders.permutation(len(s))[len(s) // 2 :], 0] for s in (x[:16], y[:14])]
+    exact = mannwhitneyu(held[1], held[0], alternative="greater", method="exact").pvalue
+    assert few.p_value == pytest.approx(exact, abs=4 * math.sqrt(exact / 9999))
+
+
+def test_ties_count_against_rejecting() -> None:
+    x = np.zeros((12, 1))
+    assert classifier_two_sample(x, x, classifier=FirstFeature(), rng=0).p_value == 1.0
+    assert classifier_two_sample(x.repeat(9, 0), x.repeat(9, 0), classifier=Decides(), rng=0).p_value >= 0.5
+
+
 def test_statistic_and_p_value_by_hand() -> None:
     """All of x at −1, half of y at 1: balanced accuracy is (1 + share of 1s in y's test half)/2."""
     x, y = np.full((20, 1), -1.0), np.repeat([[1.0], [-1.0]], 15, axis=0)
-    result = classifier_two_sample(x, y, classifier=FirstFeature(), rng=0)
+    result = classifier_two_sample(x, y, classifier=NamesOnly(), rng=0)
     hits = round((2 * result.statistic - 1) * 15)
     assert result.statistic == pytest.approx(0.5 * (1 + hits / 15))
     table = [[hits, 15 - hits], [0, 10]]
