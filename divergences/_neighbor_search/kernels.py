@@ -98,13 +98,15 @@ def fill_tiles(x, order, centre, scale, unit, rows, tiles, low):
                 continue
             row = x[order[i, r]]
             square = 0.0
-            for k in range(d):
-                value = (row[k] - centre[k]) * scale
-                square += value * value
-                if len(rows):
-                    rows[i, k // step, r, k % step] = value
-                if len(tiles):
-                    tiles[i, k // step, k % step, r] = -2 * value
+            for s in range(slices):
+                start = s * step
+                for k in range(min(step, d - start)):
+                    value = (row[start + k] - centre[start + k]) * scale
+                    square += value * value
+                    if len(rows):
+                        rows[i, s, r, k] = value
+                    if len(tiles):
+                        tiles[i, s, k, r] = -2 * value
             low[i, r] = square * kept
 
 

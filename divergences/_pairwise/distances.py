@@ -71,7 +71,12 @@ def _squared_distances_torch(x: Array, y: Array) -> Array:
 
 def paired_squared_distances(x: Array, y: Array) -> Array:
     """‖x_i − y_i‖² of matching rows, from direct differences; leading axes broadcast."""
-    return ((x - y) ** 2).sum(-1)
+    if is_torch(x) or x.ndim != 2 or x.shape != y.shape:
+        return ((x - y) ** 2).sum(-1)
+    out = np.empty(len(x), dtype=np.result_type(x, y))
+    for part in row_slices(*x.shape):  # a temporary as large as x costs more than the arithmetic
+        out[part] = ((x[part] - y[part]) ** 2).sum(-1)
+    return out
 
 
 def _centred(x: Array, y: Array) -> tuple[Array, Array]:
