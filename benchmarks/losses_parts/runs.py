@@ -283,8 +283,12 @@ def _distance(problem: Problem, model: Model) -> float:
 def _controls(bench: Bench, settings: dict[str, Any]) -> dict[str, Any]:
     problem = bench.problem(settings["data"])
     rows = problems.controls(problem, settings["samples"])
+    values = {name: judged(problem, one) for name, one in rows.items()}
+    if problem.judged.draw is None:
+        # the rows of validation are the only fresh ones, and the width of a Parzen window is chosen by them
+        values["real: fresh data"].pop("parzen", None)
     return {
-        "values": {name: judged(problem, one) for name, one in rows.items()},
+        "values": values,
         "autoencoder_cpu_seconds": problem.autoencoder_seconds,
         "samples": problems.packed(problem.judged.test, problem),
     }

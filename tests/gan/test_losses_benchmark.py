@@ -215,6 +215,18 @@ def test_the_favourite_is_said_to_lose_where_it_does():
     assert "intervals that touch" in told
 
 
+def test_no_window_is_judged_by_the_rows_that_chose_it(bench):
+    for name, drawn_anew in (("digits", False), ("ring", True)):
+        values = runs._controls(bench, bench.controls(name))["values"]
+        assert ("parzen" in values["real: fresh data"]) is drawn_anew
+        assert "parzen" in values["memoriser: training rows"]
+    one = _one({"energy": [3.0], "hinge": [2.0]})
+    one["controls"] = {"values": {"real: fresh data": {}, "memoriser: training rows": {one["headline"]: 7.0}}}
+    assert any(line.startswith("Training rows score 7") for line in words.of_data("ring", one))
+    one["controls"]["values"]["real: fresh data"][one["headline"]] = 5.0
+    assert any(line.startswith("Fresh real data score 5") for line in words.of_data("ring", one))
+
+
 def test_a_critic_is_ranked_by_exact_w1():
     true = np.linspace(2, 1, 10)
     curve = [[float(k), k, 0.5 * w, w, 0.4] for k, w in enumerate(true)]
