@@ -92,7 +92,7 @@ def _against_real(one: dict[str, Any]) -> list[str]:
     table = summary(one, "cpu")
     values, measure = (one["controls"] or {}).get("values", {}), one["headline"]
     # of files there are no fresh rows but those that a Parzen window is chosen by: the training rows then
-    controls = {"real: fresh data": "Fresh real data score", "memoriser: training rows": "Training rows score"}
+    controls = {"real: fresh data": "Fresh real data", "memoriser: training rows": "Training rows"}
     control = next((name for name in controls if measure in values.get(name, {})), None)
     if not table or control is None:
         return []
@@ -106,7 +106,7 @@ def _against_real(one: dict[str, Any]) -> list[str]:
         " (above it: the trap of Parzen windows, no better samples)" if beats and measure == "parzen" else ""
     )
     return [
-        f"{controls[control]} {short(real[measure])} where the first objective scores {short(value)}{told}."
+        f"{controls[control]} score {short(real[measure])} where the first objective scores {short(value)}{told}."
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import resource
 import statistics
 import subprocess
@@ -51,11 +52,17 @@ def measure(row: Row, solver: str, seed: int) -> dict[str, float]:
 
 
 def compare(group: str, name: str, row: Row, runs: int, saved: Path) -> dict[str, Any]:
-    """Ours and every peer, ``runs`` seeds each, medians; kept in ``saved`` at once."""
+    """Ours and every peer that is installed, ``runs`` seeds each, medians; kept in ``saved`` at once."""
     kept = json.loads(saved.read_text(encoding="utf-8")) if saved.exists() else {"rows": {}}
     out: dict[str, Any] = {"seeds": runs, "threads": row.threads}
     for solver in ("ours", *row.peers):
-        found = [in_own_process(group, name, solver, seed, row.threads) for seed in range(runs)]
+        try:
+            found = [in_own_process(group, name, solver, seed, row.threads) for seed in range(runs)]
+        except ModuleNotFoundError as missing:
+            if solver == "ours":
+                raise
+            print(f"{name}: {solver} is left out, {missing.name} is not installed", flush=True)
+            continue
         out[solver] = {key: statistics.median(run[key] for run in found) for key in found[0]}
         if solver != "ours":
             out[f"{solver}_over_ours"] = out[solver]["cpu"] / out["ours"]["cpu"]
@@ -69,7 +76,12 @@ def in_own_process(group: str, name: str, solver: str, seed: int, threads: int) 
     limits = {f"{k}_NUM_THREADS": str(threads) for k in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
     script = str(Path(__file__).parent.parent / "speed.py")
     command = [sys.executable, script, "one", group, name, solver, str(seed)]
-    run = subprocess.run(command, env={**os.environ, **limits}, check=True, stdout=subprocess.PIPE, text=True)
+    run = subprocess.run(command, env={**os.environ, **limits}, capture_output=True, text=True)
+    if run.returncode:
+        missing = re.search(r"ModuleNotFoundError: No module named '([\w.]+)'", run.stderr)
+        if missing:
+            raise ModuleNotFoundError(missing[0], name=missing[1])
+        raise RuntimeError(f"{' '.join(command)} ended with {run.returncode}:\n{run.stderr}")
     return dict(json.loads(run.stdout.splitlines()[-1]))
 
 
