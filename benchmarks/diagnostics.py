@@ -9,9 +9,9 @@ Numbers are kept in benchmarks/results/diagnostics.json, pictures in docs/diagno
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
-import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -171,4 +171,12 @@ def table(records: object) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="these alone, or 'page'")
+    given = parser.parse_args().names
+    unknown = [name for name in given if name not in (*SECTIONS, "page")]
+    if unknown:
+        parser.error(f"no {', '.join(unknown)}; there are {', '.join(SECTIONS)}, and page")
+    main(given)

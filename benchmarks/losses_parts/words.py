@@ -105,9 +105,8 @@ def _against_real(one: dict[str, Any]) -> list[str]:
     told = (
         " (above it: the trap of Parzen windows, no better samples)" if beats and measure == "parzen" else ""
     )
-    return [
-        f"{controls[control]} score {short(real[measure])} where the first objective scores {short(value)}{told}."
-    ]
+    score = f"{controls[control]} score {short(real[measure])}"
+    return [f"{score} where the first objective scores {short(value)}{told}."]
 
 
 def ranks(found: dict[str, Any]) -> tuple[dict[str, dict[Any, float]], list[tuple[str, str]]]:
