@@ -15,9 +15,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "integrations.md"
 TEXT = PAGE.read_text(encoding="utf-8")
-ENVIRONMENT = {
-    **os.environ, "PYTHONPATH": str(ROOT), "MLFLOW_ALLOW_FILE_STORE": "true", "DO_NOT_TRACK": "true",
-}  # fmt: skip
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "DO_NOT_TRACK": "true"}
 
 
 def test_the_page_prints_what_it_says(tmp_path):
