@@ -15,6 +15,7 @@ import numpy as np
 __all__ = ["GROUP", "NONE_WANTED", "NONE_YET", "SAFETY", "TINY", "count_tiles", "fill_tiles", "search_tiles"]
 
 GROUP = 64  # columns tested at once: four of the widest vectors
+LINE = 16  # numbers of a line of the cache
 TINY = 1e-30  # added to squared lengths where the largest is 1: products smaller than this underflow
 SAFETY = 1.02  # on error bounds, for their terms of second order
 NONE_YET = np.float32(3e38)  # as a threshold; below the inf that padding carries
@@ -89,25 +90,33 @@ def fill_tiles(x, order, centre, scale, unit, rows, tiles, low):
     """Rows, or −2 times them as columns, about ``centre`` and scaled; and (1 − error bound) ‖x‖²."""
     shape = rows.shape if len(rows) else tiles.shape
     slices, step = shape[1], shape[3] if len(rows) else shape[2]
-    d = x.shape[1]
+    d, width = x.shape[1], order.shape[1]
     kept = 1 - SAFETY * (slices * step + 16) * unit
+    tile = np.empty((width, d), low.dtype)
     for i in range(len(order)):
-        for r in range(order.shape[1]):
+        for r in range(width):
             if order[i, r] < 0:
                 low[i, r] = np.inf
+                tile[r] = 0
                 continue
             row = x[order[i, r]]
             square = 0.0
-            for s in range(slices):
-                start = s * step
-                for k in range(min(step, d - start)):
-                    value = (row[start + k] - centre[start + k]) * scale
-                    square += value * value
-                    if len(rows):
-                        rows[i, s, r, k] = value
-                    if len(tiles):
-                        tiles[i, s, k, r] = -2 * value
+            for k in range(d):
+                value = (row[k] - centre[k]) * scale
+                square += value * value
+                tile[r, k] = value
             low[i, r] = square * kept
+        for s in range(slices):
+            start, stop = s * step, min((s + 1) * step, d)
+            if len(rows):
+                rows[i, s, :, : stop - start] = tile[:, start:stop]
+            if len(tiles):
+                for block in range(
+                    start, stop, LINE
+                ):  # what is read column by column stays in the first cache
+                    for k in range(block, min(block + LINE, stop)):
+                        for r in range(width):
+                            tiles[i, s, k - start, r] = -2 * tile[r, k]
 
 
 # Counting in a loop of fixed length is the form of "any" that the compiler makes vectors of.

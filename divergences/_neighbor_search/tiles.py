@@ -62,7 +62,10 @@ def common_frame(x: np.ndarray, y: np.ndarray) -> Frame | None:
     d = x.shape[1]
     sample = np.concatenate([s[:: max(1, len(s) // SAMPLE)] for s in ((x,) if y is x else (x, y))])
     centre = np.median(sample, axis=0)
-    largest = max(float(np.abs(part - centre).max()) for s in (x, y) for part in _blocks(s))
+    sides = (x,) if y is x else (x, y)
+    largest = max(
+        float(np.abs(edge - centre).max()) for s in sides for edge in (s.min(axis=0), s.max(axis=0))
+    )
     if not 1e-140 < largest < 1e140:  # squares would leave the range; 0 is a constant sample
         return None
     scale = 2.0 ** -np.ceil(np.log2(largest))
@@ -122,7 +125,3 @@ def spatial_order(points: np.ndarray, width: int) -> np.ndarray:
         order[first * width : last * width] = part[np.argpartition(near[:, axis], (middle - first) * width)]
         pending += [(first, middle), (middle, last)]
     return order
-
-
-def _blocks(x: np.ndarray) -> list[np.ndarray]:
-    return [x[start : start + BLOCK_ROWS] for start in range(0, len(x), BLOCK_ROWS)]

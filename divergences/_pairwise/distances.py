@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from divergences._arrays import Array, detached, is_torch, namespace, to_numpy
-from divergences._pairwise.blocks import row_slices
+from divergences._pairwise.blocks import row_slices, slices
 from divergences._rows import Rows
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 DIRECT_DIMENSIONS = 12  # up to here direct differences are as fast as the matrix product
+CACHED = 2**15  # numbers
 CANCELLATION = 1e-5  # recompute where d² < this * (‖x‖² + ‖y‖²)
 
 
@@ -74,7 +75,8 @@ def paired_squared_distances(x: Array, y: Array) -> Array:
     if is_torch(x) or x.ndim != 2 or x.shape != y.shape:
         return ((x - y) ** 2).sum(-1)
     out = np.empty(len(x), dtype=np.result_type(x, y))
-    for part in row_slices(*x.shape):  # a temporary as large as x costs more than the arithmetic
+    # temporaries that fall out of the cache cost more than the arithmetic
+    for part in slices(0, len(x), max(1, CACHED // max(x.shape[1], 1))):
         out[part] = ((x[part] - y[part]) ** 2).sum(-1)
     return out
 
