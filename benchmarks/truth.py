@@ -55,6 +55,7 @@ TRUTH = {
 }
 BY_ESTIMATOR = ("kl", "reverse_kl", "js", "tv", "hellinger", "chi2", "renyi(alpha=0.5)")
 ESTIMATORS = ("knn", "histogram", "parzen", "classifier")
+DEAR = ("gmmn", "gmmn-pixels", "stacked")  # of the published tables
 
 
 def rows() -> list[tuple[str, str | None, float]]:
@@ -249,7 +250,7 @@ def main() -> None:
             add_options(command)
         if name == "papers":
             command.add_argument("--data", help="folder of the MNIST idx.gz files")
-            command.add_argument("--run", dest="dear", nargs="+", choices=("gmmn", "stacked"), default=[])
+            command.add_argument("--run", dest="dear", nargs="+", choices=DEAR, default=[])
             command.add_argument("--only", nargs="+", default=[], help="these tables anew")
         if name == "parzen":
             command.add_argument("--data", required=True, help="folder of the MNIST idx.gz files")
