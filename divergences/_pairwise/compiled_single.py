@@ -23,13 +23,14 @@ from divergences._pairwise.compiled_numbers import LOOSE, UNDERFLOW, UNDERFLOW_3
 
 __all__ = ["single_tile", "widened_tile"]
 
+STEEPEST = 3e38  # of rates: infinity times a distance of 0 would be no number
 EVEN = 7.0  # of log weights: how far they may be apart where the nearest column has the largest term
 
 
 @njit(fastmath=LOOSE)
 def _sum_of_32(code: int, rate: float, t: np.ndarray, b: np.ndarray) -> float:
     """``_sum_of`` float32 distances: the functions in float32, their sum in float64."""
-    total, slope = 0.0, np.float32(-rate)
+    total, slope = 0.0, np.float32(-min(rate, STEEPEST))
     if code == ROOT:
         for j in range(t.size):
             total += b[j] * np.float64(math.sqrt(t[j]))
@@ -114,7 +115,8 @@ def single_tile(
     t, work = np.empty(width if logs else 0), np.empty(width if logs else 0)
     highest = tile.logs.max()
     even = wanted.codes.size == 0 and not wanted.rooted and highest - tile.logs.min() < EVEN
-    lows, slopes = (tile.logs - highest).astype(np.float32), wanted.log_rates.astype(np.float32)
+    lows = (tile.logs - highest).astype(np.float32)
+    slopes = np.minimum(wanted.log_rates, STEEPEST).astype(np.float32)
     single = np.empty(width, dtype=np.float32)
     for i in range(tile.x.shape[0]):
         square, line = tile.x_squares[i], products[i]

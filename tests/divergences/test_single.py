@@ -78,6 +78,11 @@ def test_near_rows_keep_their_digits(rng: np.random.Generator) -> None:
     nearest = exact(x, y).min(axis=1)
     found = -pw.row_logsumexp(x, y, np.zeros(300), [1e9], single=True)[0] / 1e9
     np.testing.assert_allclose(found, nearest, rtol=2e-5, atol=1e-20)
+    # windows narrower than float32 can say: only equal rows are met
+    assert np.all(pw.row_logsumexp(x, x, np.zeros(300), [1e39, 1e300], single=True) == 0)
+    kernels = [pw.Gaussian(1e39), pw.Laplace(1e300)]
+    for value in pw.visit(x, None, np.full(300, 1 / 300), None, kernels, single=True)[0]:
+        assert float(value) == pytest.approx(1 / 300)
     assert float(pw.visit(x, x, np.eye(300)[7], np.eye(300)[7], [pw.Distance()], single=True)[0][0]) == 0
 
 
