@@ -103,16 +103,18 @@ def _told_apart(
     """The p-value of held-out rows: y's are ranked, or at least called, more like y than x's are."""
     from scipy.stats import fisher_exact, mannwhitneyu, rankdata
 
+    rows = np.concatenate([x, y])  # together: infinite odds must be ties
     if hasattr(model, "predict_proba"):
-        scores = [-_log_odds(model, part) for part in (x, y)]
+        scores = -_log_odds(model, rows)
     elif hasattr(model, "decision_function"):
-        scores = [np.asarray(model.decision_function(part), dtype=np.float64) for part in (x, y)]
+        scores = np.asarray(model.decision_function(rows), dtype=np.float64)
     else:
         table = [[called_y[1], len(y) - called_y[1]], [called_y[0], len(x) - called_y[0]]]
         return float(fisher_exact(table, alternative="greater").pvalue)
-    if len(x) + len(y) > FEW:
-        return float(mannwhitneyu(scores[1], scores[0], alternative="greater", method="asymptotic").pvalue)
-    ranks = rankdata(np.concatenate(scores))
+    if len(rows) > FEW:
+        at_x, at_y = scores[: len(x)], scores[len(x) :]
+        return float(mannwhitneyu(at_y, at_x, alternative="greater", method="asymptotic").pvalue)
+    ranks = rankdata(scores)
     relabelled = rng.permuted(np.tile(ranks, (RELABELLINGS, 1)), axis=1)[:, len(x) :].sum(axis=1)
     # ranks are halves of integers: their sums are exact, and ties count against rejecting
     return float((1 + np.sum(relabelled >= ranks[len(x) :].sum())) / (1 + RELABELLINGS))

@@ -111,9 +111,8 @@ def fill_tiles(x, order, centre, scale, unit, rows, tiles, low):
             if len(rows):
                 rows[i, s, :, : stop - start] = tile[:, start:stop]
             if len(tiles):
-                for block in range(
-                    start, stop, LINE
-                ):  # what is read column by column stays in the first cache
+                # block by block: what is read column by column stays in the first cache
+                for block in range(start, stop, LINE):
                     for k in range(block, min(block + LINE, stop)):
                         for r in range(width):
                             tiles[i, s, k - start, r] = -2 * tile[r, k]

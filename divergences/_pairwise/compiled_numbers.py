@@ -124,6 +124,7 @@ def exp_32(value: np.float32) -> np.float32:
 
 @njit
 def maximum(values: np.ndarray) -> float:
+    """The largest; −inf of none."""
     found: Any = bits(-np.inf) ^ 0x7FFFFFFFFFFFFFFF  # type: ignore[call-arg]
     for j in range(values.size):
         key = bits(values[j])

@@ -63,24 +63,12 @@ class Request(NamedTuple):
     single: bool = False  # the rows are float32
 
 
-@dataclass
-class Columns:
-    """Some rows of y, prepared for tiles; each form is made when it is first used."""
+class _Centred:
+    """Rows about a centre. The subtraction rounds, so these serve the products alone."""
 
-    start: int
-    plain: np.ndarray  # (columns, d)
+    plain: np.ndarray
     centre: np.ndarray
-    _shifted: tuple[np.ndarray, float] | None = None
 
-    @property
-    def stop(self) -> int:
-        return self.start + len(self.plain)
-
-    @cached_property
-    def features(self) -> np.ndarray:
-        return np.ascontiguousarray(self.plain.T)
-
-    # the subtraction rounds, so what is centred serves the products alone
     @cached_property
     def centred(self) -> np.ndarray:
         return self.plain - self.centre
@@ -97,6 +85,24 @@ class Columns:
     def single_squares(self) -> np.ndarray:
         """Of the rounded rows: of rows multiplied with themselves nothing is left."""
         return np.einsum("ij,ij->i", self.single, self.single, dtype=np.float64)
+
+
+@dataclass
+class Columns(_Centred):
+    """Some rows of y, prepared for tiles; each form is made when it is first used."""
+
+    start: int
+    plain: np.ndarray  # (columns, d)
+    centre: np.ndarray
+    _shifted: tuple[np.ndarray, float] | None = None
+
+    @property
+    def stop(self) -> int:
+        return self.start + len(self.plain)
+
+    @cached_property
+    def features(self) -> np.ndarray:
+        return np.ascontiguousarray(self.plain.T)
 
     @cached_property
     def expanded(self) -> np.ndarray:
@@ -140,6 +146,7 @@ def compiled_visit(
     itself = y is None
     others = x if itself else y
     (n, d), m = x.shape, others.shape[0]
+    request = request._replace(single=request.single and d > DIRECT_DIMENSIONS)  # else nothing is multiplied
     if log_b is not None and not request.rooted:
         request = request._replace(many=Spectrum.suits(request.rates, log_b, single=request.single))
     label = f"{n} × {m} pairs" if float(n) * m * (d + 8) > LONG else None
@@ -206,7 +213,7 @@ def _task(
         return shares, rows.found.tops + np.log(rows.found.totals)
 
 
-class _Rows:
+class _Rows(_Centred):
     """Some rows of x and what has been summed for each of them so far."""
 
     def __init__(
@@ -357,14 +364,6 @@ class _Rows:
         return bool(screened_tile(brackets, tile, margins, share, self.depth, most, rate, self.found))
 
     @cached_property
-    def centred(self) -> np.ndarray:
-        return self.plain - self.centre
-
-    @cached_property
-    def squares(self) -> np.ndarray:
-        return np.einsum("ij,ij->i", self.centred, self.centred)
-
-    @cached_property
     def expanded(self) -> np.ndarray:
         return _beside(-2.0 * self.centred, self.squares, 1.0)
 
@@ -372,11 +371,3 @@ class _Rows:
     def shifted(self) -> np.ndarray:
         """(x, 1): times (y, −shift) that is x·y − shift."""
         return _beside(self.centred, 1.0, dtype=np.float32)
-
-    @cached_property
-    def single(self) -> np.ndarray:
-        return self.centred.astype(np.float32)
-
-    @cached_property
-    def single_squares(self) -> np.ndarray:
-        return np.einsum("ij,ij->i", self.single, self.single, dtype=np.float64)

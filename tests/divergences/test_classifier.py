@@ -109,6 +109,23 @@ def test_the_p_value_is_of_the_ranks_of_held_out_rows(classifier) -> None:
     assert few.p_value == pytest.approx(exact, abs=4 * math.sqrt(exact / 9999))
 
 
+class Certain(NamesOnly):
+    """Probabilities of exactly 0 and 1, as a forest gives: their log-odds are infinite."""
+
+    def predict_proba(self, rows: np.ndarray) -> np.ndarray:
+        return np.eye(2)[self.predict(rows)]
+
+
+def test_infinite_odds_are_ties_whatever_the_sizes() -> None:
+    rng = np.random.default_rng(6)
+    x, y = rng.normal(0.4, 1.0, size=(60, 1)), rng.normal(0.6, 1.0, size=(400, 1))
+    orders = np.random.default_rng(0)
+    held = [s[orders.permutation(len(s))[len(s) // 2 :], 0] > 0 for s in (x, y)]
+    result = classifier_two_sample(x, y, classifier=Certain(), rng=0)
+    expected = mannwhitneyu(held[1], held[0], alternative="greater", method="asymptotic").pvalue
+    assert result.p_value == pytest.approx(expected)
+
+
 def test_ties_count_against_rejecting() -> None:
     x = np.zeros((12, 1))
     assert classifier_two_sample(x, x, classifier=FirstFeature(), rng=0).p_value == 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 import numpy as np
@@ -106,7 +107,7 @@ def test_float32_samples_are_multiplied_in_float32(
     rng: np.random.Generator, d: int, library: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kinds: list[str] = []
-    plain = sys.modules["divergences._pairwise.tiles"]._Rows
+    plain = importlib.import_module("divergences._pairwise.tiles")._Rows  # loaded on first use
     product = plain._product
     monkeypatch.setattr(
         plain, "_product", lambda *parts: kinds.append(parts[1].dtype.name) or product(*parts)
