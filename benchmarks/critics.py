@@ -213,7 +213,7 @@ def duals(seeds: int) -> dict[str, Any]:
     for name in (*FDIVERGENCES, "nwj"):
         row = FDIVERGENCES["kl" if name == "nwj" else name]
         truth = float(np.sum(row.perspective(p, q))) * (line[1] - line[0]) / np.sqrt(2 * np.pi)
-        n = 200_000 if name in HEAVY else 40_000
+        n = 1_000_000 if name in HEAVY else 40_000
         for d in (1, 2, 4, 8):
             for seed in range(seeds):
                 rng = np.random.default_rng([seed, d])

@@ -33,6 +33,7 @@ __all__ = [
     "is_torch",
     "logsumexp",
     "namespace",
+    "returned_dtype",
     "safe_log",
     "safe_sqrt",
     "smallest",
@@ -81,12 +82,18 @@ def widened(array: Array) -> tuple[Array, Any]:
     """
     if is_torch(array):
         torch = sys.modules["torch"]
-        returned = torch.float64 if array.dtype == torch.float64 else torch.float32
         computed = torch.float32 if array.device.type == "mps" else torch.float64
-        return array.to(computed), returned
+        return array.to(computed), returned_dtype(array)
+    return np.asarray(array, dtype=np.float64), returned_dtype(array)
+
+
+def returned_dtype(array: Array) -> Any:
+    """The dtype that results of ``array`` are returned in: see ``widened``."""
+    if is_torch(array):
+        torch = sys.modules["torch"]
+        return torch.float64 if array.dtype == torch.float64 else torch.float32
     single = array.dtype.newbyteorder("=") == np.float32  # big-endian float32 is float32 too
-    returned = np.float32 if single else np.float64
-    return np.asarray(array, dtype=np.float64), returned
+    return np.float32 if single else np.float64
 
 
 def to_numpy(array: Array) -> np.ndarray:

@@ -120,6 +120,12 @@ _MODES = Recipe(
     ema=0.99,
 )
 
+# A generator half as fast as its critic and a last weight of 3e-4: on the two seeds of the grid that it was
+# chosen on spread .90 to .93 and reverse KL .008 to .015, where equal rates gave .88 and .017.
+_SLOWER = _MODES.but(
+    generator_optimizer="adam(lr=0.005, beta1=0.5, beta2=0.9)", regularizer="r1r2(0.2, final=3e-4, every=4)"
+)
+
 # Ten modes far apart in 1,200 dimensions. Noise in one dimension leaves few samples on the way between modes,
 # and energy distance sees all modes from afar. Relativistic pairing reached 90 % high quality, and lost
 # one mode of ten.
@@ -161,9 +167,8 @@ _GOODFELLOW = Recipe(
 
 RECIPES: dict[str, Recipe] = {
     "digits": _DIGITS,
-    "ring": _MODES.but(data="ring", iterations=6500),
-    # ends at 3e-4: reverse KL .010 to .021 over ten seeds; at 1e-4 .012 to .043, with 1 % more quality
-    "grid": _MODES.but(data="grid", iterations=13_000, regularizer="r1r2(0.2, final=3e-4, every=4)"),
+    "ring": _SLOWER.but(data="ring", iterations=12_000),
+    "grid": _SLOWER.but(data="grid", iterations=18_000),
     "subspace": _SUBSPACE,
     "points": _MODES.but(data="swiss-roll", iterations=4700),
     "mnist": _CODES.but(data="mnist"),

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import divergences
 from divergences._arrays import to_numpy, widened
 from divergences._inputs import (
     DivergenceWarning,
@@ -292,7 +293,34 @@ def test_a_scale_is_taken_out_exactly(make, size):
     np.testing.assert_array_equal(raw(pair, "x"), x)
     np.testing.assert_array_equal(raw(pair, "y"), y)
     assert math.frexp(pair.scale)[0] == 0.5  # a power of two: exact to take out and put back
-    assert 1 <= max(float(abs(pair.x).max()), float(abs(pair.y).max())) < 2
+    largest = max(float(abs(pair.x).max()), float(abs(pair.y).max()))
+    assert 1 <= largest < 2 or (1 / 16 <= largest <= 16 and pair.scale == 1)
+
+
+@pytest.mark.parametrize(("size", "shared"), [(1.0, True), (10.0, True), (100.0, False), (0.01, False)])
+def test_samples_of_ordinary_size_are_not_copied(rng, size, shared):
+    x, y = size * rng.uniform(-1, 1, size=(2, 50, 3))
+    pair = check_pair(x, y)
+    assert np.shares_memory(pair.x, x) is shared
+    assert (pair.scale == 1.0) is shared
+
+
+@pytest.mark.parametrize("kind", ["f4", ">f8", "f2", "i4", "u1", "?"])
+def test_every_dtype_is_widened_exactly(rng, kind):
+    for offset in (0, 50):
+        x = (rng.integers(0, 3, size=(20, 3)) + offset).astype(kind)
+        pair = check_pair(x, x[:7])
+        assert pair.x.dtype == np.float64
+        np.testing.assert_array_equal(raw(pair, "x"), x.astype(np.float64))
+
+
+def test_memory_order_changes_no_bit(rng):
+    x, y = rng.normal(size=(2, 300, 7))
+    value = divergences.frechet(x, y)
+    assert divergences.frechet(np.asfortranarray(x), np.asfortranarray(y)) == value
+    assert divergences.energy(x[:, ::-1], y[:, ::-1]) == divergences.energy(
+        x[:, ::-1].copy(), y[:, ::-1].copy()
+    )
 
 
 @both_libraries

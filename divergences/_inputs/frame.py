@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from divergences._arrays import Array, Namespace, detached, is_torch
+from divergences._arrays import Array, Namespace, detached, is_torch, widened
 
 __all__ = ["common_frame", "divided", "dtype_name", "frame_between", "power_of_two", "restored", "scalar"]
+
+ORDINARY = 16.0  # samples whose largest number is within this factor of 1 keep their scale, and need no copy
 
 
 def common_frame(xp: Namespace, x: Array, y: Array) -> tuple[Array, float]:
@@ -18,9 +20,8 @@ def common_frame(xp: Namespace, x: Array, y: Array) -> tuple[Array, float]:
     A column is shifted only where its offset exceeds its spread: then the subtraction is exact
     (Sterbenz), and an outlier can never cost the other rows their digits.
     """
-    low = xp.minimum(xp.min(x, axis=0), xp.min(y, axis=0))
-    high = xp.maximum(xp.max(x, axis=0), xp.max(y, axis=0))
-    return frame_between(xp, low, high)
+    low, high = ([widened(find(side, axis=0))[0] for side in (x, y)] for find in (xp.min, xp.max))
+    return frame_between(xp, xp.minimum(*low), xp.maximum(*high))
 
 
 def frame_between(xp: Namespace, low: Array, high: Array) -> tuple[Array, float]:
@@ -29,7 +30,8 @@ def frame_between(xp: Namespace, low: Array, high: Array) -> tuple[Array, float]
     shifted = xp.abs(middle) / 2 > high / 2 - low / 2  # halved: the spread itself may overflow
     origin = xp.where(shifted, middle, 0.0)
     largest = float(xp.max(xp.maximum(xp.abs(low - origin), xp.abs(high - origin))))
-    return origin, power_of_two(largest)
+    ordinary = 1 / ORDINARY <= largest <= ORDINARY
+    return origin, 1.0 if ordinary else power_of_two(largest)
 
 
 def power_of_two(size: float) -> float:
@@ -37,12 +39,21 @@ def power_of_two(size: float) -> float:
     return 2.0 ** (math.frexp(size)[1] - 1) if size > 0 else 1.0
 
 
-def divided(array: Array, scale: float) -> Array:
-    """``array / scale`` for a power of two, in two steps: 1/scale itself may overflow."""
-    if 2.0**-120 < scale < 2.0**120:
-        return array * (1.0 / scale)  # one pass, and exactly the same numbers
-    half = 2.0 ** (math.frexp(scale)[1] // 2)
-    return array / half / (scale / half)
+def divided(array: Array, scale: float, *, out: np.ndarray | None = None) -> Array:
+    """``array / scale`` for a power of two, in float64 where it is NumPy's; into ``out`` where given.
+
+    In two steps where 1/scale might overflow.
+    """
+    factors = [1.0 / scale]  # one pass, and exactly the same numbers
+    if not 2.0**-120 < scale < 2.0**120:
+        half = 2.0 ** (math.frexp(scale)[1] // 2)
+        factors = [1.0 / half, half / scale]
+    for factor in factors:
+        if is_torch(array):
+            array = array * factor
+        else:
+            array = np.multiply(array, factor, out=out, dtype=np.float64, order="C")
+    return array
 
 
 def restored(value: Array, scale: float, degree: float, dtype: Any, mend: str) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from divergences._arrays import Array
+from divergences._arrays import Array, widened
 from divergences._inputs.arrays import check_dtype, check_known, loaded, refuse_inexact
 from divergences._inputs.samples import check_shape
 from divergences._progress import Bar
@@ -60,7 +60,7 @@ def in_memory(side: Array | Rows, name: str) -> Array:
 def extent(side: Array | Rows, name: str) -> tuple[np.ndarray, np.ndarray]:
     """The least and the greatest value of each column, in float64; of Rows, with every check of values."""
     if not isinstance(side, Rows):
-        return side.min(axis=0), side.max(axis=0)
+        return widened(side.min(axis=0))[0], widened(side.max(axis=0))[0]
     low, high = np.full(side.shape[1], np.inf), np.full(side.shape[1], -np.inf)
     for _, _, least, greatest in checked_blocks(side, name):
         low, high = np.minimum(low, least), np.maximum(high, greatest)

@@ -79,7 +79,8 @@ class _Centred:
 
     @cached_property
     def single(self) -> np.ndarray:
-        return self.centred.astype(np.float32)
+        """To float32 on the way: rows in float32 need no centred ones in float64."""
+        return np.subtract(self.plain, self.centre, out=np.empty(self.plain.shape, dtype=np.float32))
 
     @cached_property
     def single_squares(self) -> np.ndarray:
@@ -280,19 +281,23 @@ class _Rows(_Centred):
                     if self.screens:
                         continue
                 if self.singles:
-                    single = self._single(columns, width, height, tile)
-                    self.singles = single_tile(*single, self.wanted, self.found)
+                    products, most = self._single(columns, width, height)
+                    self.singles = single_tile(
+                        products, tile, SINGLE_CANCELLATION, most, self.wanted, self.found
+                    )
                     if self.singles:
                         continue
+                    tile = self._tile(columns, width, height, b, logs)
                 squared = self._product(self.expanded[height], columns.expanded[width])
                 product_tile(squared, tile, CANCELLATION, self.wanted, self.found)
 
     def _tile(self, columns: Columns, width: slice, height: slice, b: np.ndarray, logs: np.ndarray) -> Tile:
+        """The tile for ``single_tile`` while float32 pays, for all others after."""
         return Tile(
             x=self.plain[height],
             y=columns.plain[width],
-            x_squares=self.squares[height],
-            y_squares=columns.squares[width],
+            x_squares=(self.single_squares if self.singles else self.squares)[height],
+            y_squares=(columns.single_squares if self.singles else columns.squares)[width],
             own=self.own[height],
             place=height.start,
             first=columns.start + width.start,
@@ -313,31 +318,27 @@ class _Rows(_Centred):
                     rows, own = self.plain[height], self.own[height]
                     differences_tile(rows, columns.features, width.start, own, first, t)
                 else:
-                    tile = self._tile(columns, width, height, logs, logs)
-                    t = self._squared(columns, width, height, tile)
+                    t = self._squared(columns, width, height, logs)
                 spectrum.add(t, logs[width], self.found.tops[:, height], self.found.totals[:, height])
 
-    def _squared(self, columns: Columns, width: slice, height: slice, tile: Tile) -> np.ndarray:
+    def _squared(self, columns: Columns, width: slice, height: slice, logs: np.ndarray) -> np.ndarray:
         """A tile's squared distances, inf where a row may not use a column."""
+        tile = self._tile(columns, width, height, logs, logs)
         if self.singles:
-            products, rounded, cancels, most = self._single(columns, width, height, tile)
-            out = self._space((len(tile.x), len(tile.y)), np.float64)
-            self.singles = widened_tile(products, rounded, cancels, most, out)
+            products, most = self._single(columns, width, height)
+            out = self._space(products.shape, np.float64)
+            self.singles = widened_tile(products, tile, SINGLE_CANCELLATION, most, out)
             if self.singles:
                 return out
+            tile = self._tile(columns, width, height, logs, logs)
         out = self._product(self.expanded[height], columns.expanded[width])
         finished_tile(out, tile, CANCELLATION)
         return out
 
-    def _single(
-        self, columns: Columns, width: slice, height: slice, tile: Tile
-    ) -> tuple[np.ndarray, Tile, float, int]:
-        """The inner products in float32, and what mends them."""
+    def _single(self, columns: Columns, width: slice, height: slice) -> tuple[np.ndarray, int]:
+        """The inner products in float32, and how many of them may be mended."""
         products = self._product(self.single[height], columns.single[width])
-        rounded = tile._replace(
-            x_squares=self.single_squares[height], y_squares=columns.single_squares[width]
-        )
-        return products, rounded, SINGLE_CANCELLATION, products.size // CLOSE_SHARE
+        return products, products.size // CLOSE_SHARE
 
     def _product(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         return np.matmul(rows, columns.T, out=self._space((len(rows), len(columns)), rows.dtype))
