@@ -40,12 +40,16 @@ def squared_distances(x: Array, y: Array) -> Array:
         return cdist(x, y, "sqeuclidean")
     near_x, near_y = _centred(x, y)
     x_norms, y_norms = np.einsum("ij,ij->i", near_x, near_x), np.einsum("ij,ij->i", near_y, near_y)
-    out = near_x @ near_y.T
-    out *= -2.0
-    out += x_norms[:, None]
-    out += y_norms[None, :]
+    ones = np.ones((max(len(x), len(y)), 1))
+    # (−2x, ‖x‖², 1) · (y, 1, ‖y‖²): passes over the block would cost as much as the product
+    left = np.concatenate([-2.0 * near_x, x_norms[:, None], ones[: len(x)]], axis=1)
+    right = np.concatenate([near_y, ones[: len(y)], y_norms[:, None]], axis=1)
+    out = left @ right.T
     # one bound a row, from the largest ‖y‖: a few entries more, and no second matrix
-    rows, columns = np.nonzero(out < (CANCELLATION * (x_norms + y_norms.max()))[:, None])
+    close = out < (CANCELLATION * (x_norms + y_norms.max()))[:, None]
+    if not close.any():
+        return out
+    rows, columns = np.nonzero(close)
     if len(rows) > out.size // 8:  # far-apart clusters: cheaper to do the whole block directly
         return cdist(x, y, "sqeuclidean")
     for part in row_slices(len(rows), x.shape[1]):

@@ -9,7 +9,6 @@ et al. 2017, appendix A).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,20 +97,7 @@ def pair_mean(kernel: PairKernel, pair: Pair) -> PairMean:
 def _sums(kernel: PairKernel, pair: Pair) -> tuple[RowSums, RowSums, RowSums]:
     """Sums over the pairs within x, within y and across."""
     x, y = map(to_numpy, pair.raw() if kernel.raw else (pair.x, pair.y))
-    gram = _MeanGram(kernel.grams)
-    return row_sums(x, None, gram), row_sums(y, None, gram), row_sums(x, y, gram)
-
-
-@dataclass(frozen=True)
-class _MeanGram:
-    """Blocks of the mean of several kernels; a class, so that it can be sent to other processes."""
-
-    grams: Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]]
-
-    def __call__(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        blocks = self.grams(rows, columns)
-        whole: np.ndarray = np.mean(blocks, axis=0) if len(blocks) > 1 else blocks[0]
-        return whole
+    return row_sums(x, None, kernel.grams), row_sums(y, None, kernel.grams), row_sums(x, y, kernel.grams)
 
 
 def _left_within(mean_square: float, means: np.ndarray) -> float:

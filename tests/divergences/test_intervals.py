@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 
 import joblib
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 import divergences as dv
 from divergences import Estimate, estimate
 from divergences._inputs import check_pair
-from divergences._pairwise import row_sums
+from divergences._pairwise import Distance, Gaussian, Laplace, Power, Rational, StationaryGrams, row_sums
 from divergences.inference.intervals import squared_length_interval
 from divergences.inference.jackknife import jackknife
 from divergences.inference.line import line_error
@@ -35,8 +36,11 @@ def test_row_sums_are_those_of_the_matrix(rng, working_memory) -> None:
     def gram(rows, columns):
         return (rows @ columns.T + 1.0) ** 2
 
+    def grams(rows, columns):
+        return [2.0 * gram(rows, columns), 0.0 * gram(rows, columns)]  # their mean counts
+
     with sklearn.config_context(working_memory=working_memory or 1024):
-        across, within = row_sums(x, y, gram), row_sums(x, None, gram)
+        across, within = row_sums(x, y, grams), row_sums(x, None, grams)
     whole, own = gram(x, y), gram(x, x)
     np.testing.assert_allclose(across.rows, whole.sum(axis=1), rtol=1e-12)
     np.testing.assert_allclose(across.columns, whole.sum(axis=0), rtol=1e-12)
@@ -45,6 +49,30 @@ def test_row_sums_are_those_of_the_matrix(rng, working_memory) -> None:
     np.fill_diagonal(own, 0.0)
     np.testing.assert_allclose(within.rows, own.sum(axis=1), rtol=1e-12)
     assert within.squares == pytest.approx((own**2).sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize("d", [1, 3, 20])
+@pytest.mark.parametrize(
+    "functions",
+    [
+        (Distance(),),
+        (Gaussian(0.3),),
+        (Laplace(0.7), Rational(0.2)),
+        (Power(0.75),),
+        (Gaussian(5.0), Gaussian(0.01)),
+    ],
+)
+def test_compiled_row_sums_are_the_plain_ones(monkeypatch, rng, d, functions) -> None:
+    x, y = rng.normal(size=(1100, d)), rng.normal(0.5, 2.0, size=(90, d))
+    y[:3] = x[:3]
+    for pair in ((x, y), (x, None), (y, None)):
+        found = []
+        for least in (np.inf, 0):
+            monkeypatch.setattr(sys.modules["divergences._pairwise.row_sums"], "COMPILED_PAIRS", least)
+            found.append(row_sums(*pair, StationaryGrams(functions)))
+        plain, compiled = found
+        for name in ("rows", "columns", "squares", "diagonal"):
+            np.testing.assert_allclose(getattr(compiled, name), getattr(plain, name), rtol=1e-12, atol=1e-13)
 
 
 def test_both_means_are_the_metrics(rng) -> None:
