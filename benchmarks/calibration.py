@@ -3,9 +3,8 @@
     python benchmarks/truth.py calibration coverage [--n 100 500] [--runs 1000] [--seconds 500]
     python benchmarks/truth.py calibration level | power | ladder | speed | page
 
-Both samples are mixtures of isotropic Gaussians (Student's t too, as a mixture of variances), so that
-the true values are sums or one-dimensional integrals. Runs are added to what is saved until there
-are ``--runs`` of a cell or the time is up; each has a seed of its own.
+What the intervals are simulated on, and the true values: calibration_cells.py. Runs are added to what is
+saved until there are ``--runs`` of a cell or the time is up; each has a seed of its own.
 """
 
 from __future__ import annotations
@@ -16,178 +15,21 @@ import math
 import time
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from calibration_cells import Sampler, covered, gaussian, given, student
 
 import divergences as dv
 
 HERE = Path(__file__).parent
 LEVEL = 0.05
 FEW_PERMUTATIONS = 50  # of hyppo, which takes as long for each
-SAID = (
-    "too short",
-    "on the safe side",
-    "holds only where",
-)  # by which an estimate says that its coverage is not 95 %
-Sampler = Callable[[np.random.Generator, int], np.ndarray]
-
-
-# ── distributions ───────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class Blend:
-    """A mixture of N(mean e₁, variance I) in d dimensions, by weights; and how to draw from it."""
-
-    d: int
-    means: np.ndarray
-    variances: np.ndarray
-    weights: np.ndarray
-    draw: Sampler
-
-    @property
-    def moments(self) -> tuple[np.ndarray, np.ndarray]:
-        mean = np.zeros(self.d)
-        mean[0] = self.weights @ self.means
-        covariance = np.eye(self.d) * (self.weights @ self.variances)
-        covariance[0, 0] += self.weights @ (self.means - mean[0]) ** 2
-        return mean, covariance
-
-
-def gaussian(d: int, mean: float = 0.0, deviation: float = 1.0) -> Blend:
-    def draw(rng: np.random.Generator, n: int) -> np.ndarray:
-        z = deviation * rng.normal(size=(n, d))
-        z[:, 0] += mean
-        return z
-
-    return Blend(d, np.array([mean]), np.array([deviation**2]), np.ones(1), draw)
-
-
-def two_modes(d: int, apart: float = 1.5) -> Blend:
-    def draw(rng: np.random.Generator, n: int) -> np.ndarray:
-        z = rng.normal(size=(n, d))
-        z[:, 0] += apart * rng.choice([-1.0, 1.0], size=n)
-        return z
-
-    return Blend(d, np.array([-apart, apart]), np.ones(2), np.full(2, 0.5), draw)
-
-
-def student(d: int, freedom: int = 3) -> Blend:
-    """N(0, I)/√(χ²_ν/ν): a mixture over variances, here 600 of them."""
-    from scipy.stats import chi2
-
-    def draw(rng: np.random.Generator, n: int) -> np.ndarray:
-        return rng.normal(size=(n, d)) / np.sqrt(rng.chisquare(freedom, size=(n, 1)) / freedom)
-
-    nodes, weights = np.polynomial.legendre.leggauss(600)
-    share = 0.5 * (nodes + 1.0)  # of probability, to the sixth power: fine where variances are large
-    quantiles = chi2.ppf(share**6, freedom) / freedom
-    masses = 0.5 * weights * 6.0 * share**5
-    return Blend(d, np.zeros(600), 1.0 / quantiles, masses / masses.sum(), draw)
-
-
-def alternatives(d: int) -> dict[str, Blend]:
-    return {
-        "shift": gaussian(d, 0.5),
-        "scale": gaussian(d, 0.0, 1.5),
-        "heavy": student(d),
-        "mixture": two_modes(d),
-    }
-
-
-# ── true values ─────────────────────────────────────────────────────────────────────────────
-
-
-def mean_over_pairs(function: Callable[[np.ndarray, np.ndarray], np.ndarray], p: Blend, q: Blend) -> float:
-    """E f of a difference that is N(mean e₁, variance I), over the components of both."""
-    means = p.means[:, None] - q.means[None, :]
-    variances = p.variances[:, None] + q.variances[None, :]
-    return float(p.weights @ function(means, variances) @ q.weights)
-
-
-def true_energy(p: Blend, q: Blend) -> float:
-    from scipy.special import gammaln, hyp1f1
-
-    d = p.d
-
-    def length(means: np.ndarray, variances: np.ndarray) -> np.ndarray:
-        chi = math.exp(0.5 * math.log(2.0) + gammaln((d + 1) / 2) - gammaln(d / 2))
-        return np.sqrt(variances) * chi * hyp1f1(-0.5, d / 2, -(means**2) / (2.0 * variances))
-
-    pairs = ((p, q, 2.0), (p, p, -1.0), (q, q, -1.0))
-    return sum(sign * mean_over_pairs(length, a, b) for a, b, sign in pairs)
-
-
-def true_mmd(p: Blend, q: Blend, bandwidth: float) -> float:
-    def kernel(means: np.ndarray, variances: np.ndarray) -> np.ndarray:
-        wide = bandwidth**2 + variances
-        return (bandwidth**2 / wide) ** (p.d / 2) * np.exp(-(means**2) / (2.0 * wide))
-
-    pairs = ((p, q, -2.0), (p, p, 1.0), (q, q, 1.0))
-    return sum(sign * mean_over_pairs(kernel, a, b) for a, b, sign in pairs)
-
-
-def true_frechet(p: Blend, q: Blend) -> float:
-    return float(dv.gaussian.frechet(*p.moments, *q.moments))
-
-
-def true_wasserstein(p: Blend, q: Blend) -> float:
-    from scipy.special import ndtr
-
-    t = np.sinh(np.linspace(-9.0, 9.0, 200_001))
-
-    def below(blend: Blend) -> np.ndarray:
-        found = np.zeros_like(t)
-        for mean, variance, weight in zip(blend.means, blend.variances, blend.weights, strict=True):
-            found += weight * ndtr((t - mean) / math.sqrt(variance))
-        return found
-
-    return float(np.trapezoid(np.abs(below(p) - below(q)), t))
-
-
-def true_quadratic(p: Blend, q: Blend) -> float:
-    """W₂ on the line for p = N(0, 1): (∫ (s − G⁻¹(Φ(s)))² φ(s) ds)^½, each half by its own tail."""
-    from scipy.interpolate import PchipInterpolator
-    from scipy.special import log_ndtr, logsumexp
-
-    t = np.sinh(np.linspace(-3.0, 40.0, 40_001))
-    s = np.linspace(0.0, 12.0, 60_001)
-    total = 0.0
-    for side in (1.0, -1.0):  # of the line, mirrored
-        parts = [
-            math.log(weight) + log_ndtr((side * mean - t) / math.sqrt(variance))
-            for mean, variance, weight in zip(q.means, q.variances, q.weights, strict=True)
-        ]
-        beyond = logsumexp(parts, axis=0)  # log of the mass beyond t
-        falls = np.concatenate([[True], np.diff(beyond) < 0]) & np.isfinite(beyond)
-        quantile = PchipInterpolator(-beyond[falls], t[falls], extrapolate=False)
-        found = quantile(-log_ndtr(-s))
-        density = np.exp(-0.5 * s**2) / math.sqrt(2 * math.pi)
-        total += float(np.trapezoid((s - found) ** 2 * density, s))
-    return math.sqrt(total)
-
-
-def covered(n_of: list[int]) -> Iterator[tuple[str, str, Blend, Blend, int, float]]:
-    """(cell, metric, P, Q, n, true value)."""
-    for n in n_of:
-        for d in (1, 4, 16):
-            p, width = gaussian(d), math.sqrt(2.0 * d)
-            for name, q in alternatives(d).items():
-                truths = {
-                    "energy": true_energy(p, q),
-                    f"squared_mmd(bandwidth={width:.3f})": true_mmd(p, q, float(f"{width:.3f}")),
-                    "frechet": true_frechet(p, q),
-                }
-                if d == 1:
-                    truths["wasserstein"] = true_wasserstein(p, q)
-                    truths["wasserstein(p=2)"] = true_quadratic(p, q)
-                for metric, truth in truths.items():
-                    yield f"{metric} | {name} | d = {d} | n = {n}", metric, p, q, n, truth
+BLOCK = 20  # estimates for one draw of samples, where these are given
+SAID = ("too short", "on the safe side", "holds only where")  # by which an estimate says: not 95 %
 
 
 # ── intervals ───────────────────────────────────────────────────────────────────────────────
@@ -200,20 +42,40 @@ def coverage(arguments: argparse.Namespace) -> None:
     for cell, metric, p, q, n, truth in covered(arguments.n):
         if not wanted(cell, arguments):
             continue
-        blank = {"truth": truth, "runs": 0, "held": 0, "truth_below": 0, "truth_above": 0, "warned": 0}
-        row = kept["cells"].setdefault(cell, blank)
+        row = kept["cells"].setdefault(cell, {"truth": truth, **NONE_YET})
         while row["runs"] < arguments.runs and time.perf_counter() < stop:
             rng = seeded(cell, row["runs"])
-            found = dv.estimate(metric, p.draw(rng, n), q.draw(rng, n), halvings=0, rng=rng)
-            assert found.interval is not None
-            row["runs"] += 1
-            row["held"] += truth in found.interval
-            row["truth_below"] += truth < found.interval.lower
-            row["truth_above"] += truth > found.interval.upper
-            row["warned"] += any(word in note for note in found.notes for word in SAID)
-        row["coverage"] = row["held"] / max(row["runs"], 1)
+            count(row, dv.estimate(metric, p.draw(rng, n), q.draw(rng, n), halvings=0, rng=rng), truth)
+        report(cell, row)
         save(saved, kept)
-        print(f"{cell:66s} {row['runs']:5d} {row['coverage']:.3f}", flush=True)
+    for cell, draw in given(arguments.n):
+        if not wanted(cell, arguments):
+            continue
+        row = kept["cells"].setdefault(cell, dict(NONE_YET))
+        while row["runs"] < arguments.runs and time.perf_counter() < stop:
+            truth, estimate = draw(seeded(cell, row["runs"]))
+            for run in range(row["runs"], row["runs"] + BLOCK):
+                count(row, estimate(seeded(f"{cell}, given", run)), truth)
+        report(cell, row)
+        save(saved, kept)
+
+
+NONE_YET = {"runs": 0, "held": 0, "truth_below": 0, "truth_above": 0, "warned": 0}
+
+
+def count(row: dict[str, Any], found: dv.Estimate, truth: float) -> None:
+    """Add one estimate to a cell."""
+    assert found.interval is not None
+    row["runs"] += 1
+    row["held"] += truth in found.interval
+    row["truth_below"] += truth < found.interval.lower
+    row["truth_above"] += truth > found.interval.upper
+    row["warned"] += any(word in note for note in found.notes for word in SAID)
+
+
+def report(cell: str, row: dict[str, Any]) -> None:
+    row["coverage"] = row["held"] / max(row["runs"], 1)
+    print(f"{cell:66s} {row['runs']:5d} {row['coverage']:.3f}", flush=True)
 
 
 # ── tests ───────────────────────────────────────────────────────────────────────────────────

@@ -85,7 +85,7 @@ def _measured(cells: Cells) -> Measured:
     for cell, row in cells.items():
         metric, distribution, d, n = cell.split(" | ")
         if row["runs"] >= 100:
-            found.setdefault((metric.split("(")[0], distribution, d), {})[int(n[4:])] = row
+            found.setdefault((metric.split("(bandwidth")[0], distribution, d), {})[int(n[4:])] = row
     return found
 
 
