@@ -116,8 +116,8 @@ def draw(found: Measured) -> None:
                         )
             axis.set_yticks(range(len(rows)), [f"{q}, {d.replace(' ', '')}" for _, q, d in rows])
             axis.set_ylim(len(rows) - 0.5, -0.5)
-            axis.set_xlim(80, 100)
-            axis.set_xticks([80, 85, 90, 95, 100])
+            lowest = min(100 * found[key][n]["coverage"] for key in rows for n in found[key])
+            axis.set_xlim(80 if lowest > 82 else 10 * (lowest // 10) - 5, 100)
             axis.set_title(metric, loc="left")
         handles = [
             Line2D([], [], color=color, linestyle="", marker=mark)
