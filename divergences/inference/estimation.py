@@ -17,7 +17,12 @@ import numpy as np
 from divergences._arrays import detached, to_numpy
 from divergences._inputs import check_confidence, check_integer, check_pair, plain_samples
 from divergences.inference.floor import null_values
-from divergences.inference.intervals import normal_quantile, squared_length_interval, student_quantile
+from divergences.inference.intervals import (
+    mean_interval,
+    normal_quantile,
+    squared_length_interval,
+    student_quantile,
+)
 from divergences.inference.jackknife import jackknife
 from divergences.inference.line import line_error, line_p_value
 from divergences.inference.plugin import histogram_bias
@@ -211,8 +216,7 @@ def _over_projections(row: Metric, x: Any, y: Any, confidence: float, rng: Any) 
         note = "no interval: one direction does not tell how much directions differ. Raise n_projections"
         return Estimate(value, notes=(note,), **counts)
     error = float(np.std(costs, ddof=1)) / math.sqrt(count)
-    reach = student_quantile(confidence, count - 1) * error
-    ends = [unit * max(0.0, end) ** (1.0 / p) for end in (mean - reach, mean + reach)]
+    ends = [unit * max(0.0, end) ** (1.0 / p) for end in mean_interval(np.asarray(costs), confidence)]
     note = f"± is the error of {count} random directions, not that of drawing x and y"
     slope = value / (p * mean)  # of the root
     return Estimate(value, Interval(ends[0], ends[1], confidence), slope * error, notes=(note,), **counts)

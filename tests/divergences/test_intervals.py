@@ -16,7 +16,7 @@ import divergences as dv
 from divergences import Estimate, estimate
 from divergences._inputs import check_pair
 from divergences._pairwise import Distance, Gaussian, Laplace, Power, Rational, StationaryGrams, row_sums
-from divergences.inference.intervals import squared_length_interval
+from divergences.inference.intervals import mean_interval, squared_length_interval, student_quantile
 from divergences.inference.jackknife import jackknife
 from divergences.inference.line import line_error
 from divergences.inference.ustatistic import pair_mean
@@ -73,6 +73,26 @@ def test_compiled_row_sums_are_the_plain_ones(monkeypatch, rng, d, functions) ->
         plain, compiled = found
         for name in ("rows", "columns", "squares", "diagonal"):
             np.testing.assert_allclose(getattr(compiled, name), getattr(plain, name), rtol=1e-12, atol=1e-13)
+
+
+def test_a_skewed_mean_is_covered(rng) -> None:
+    """Of 20 exponentials Student's interval covers in 91.7 % of cases, and misses nearly always low."""
+    draws = rng.exponential(size=(4000, 20))
+    means, errors = draws.mean(axis=1), draws.std(axis=1, ddof=1) / math.sqrt(20)
+    plain = abs(means - 1) < student_quantile(0.95, 19) * errors
+    ends = np.array([mean_interval(row, 0.95) for row in draws])
+    below, above = (ends[:, 1] < 1).mean(), (ends[:, 0] > 1).mean()
+    assert plain.mean() < 0.925
+    assert 0.932 < 1 - below - above < 0.955
+    assert above > 0.01
+
+
+def test_an_even_mean_has_students_interval() -> None:
+    values = np.array([-2.0, -1.0, 0.0, 1.0, 2.0]) + 3.0
+    reach = student_quantile(0.9, 4) * values.std(ddof=1) / math.sqrt(5)
+    assert mean_interval(values, 0.9) == pytest.approx((3.0 - reach, 3.0 + reach))
+    assert mean_interval(np.array([2.0, 2.0]), 0.9) == (2.0, 2.0)
+    assert mean_interval(np.array([1.0, 2.0]), 0.9)[0] < 1.5 < mean_interval(np.array([1.0, 2.0]), 0.9)[1]
 
 
 def test_both_means_are_the_metrics(rng) -> None:
