@@ -303,6 +303,8 @@ def test_samples_of_ordinary_size_are_not_copied(rng, size, shared):
     pair = check_pair(x, y)
     assert np.shares_memory(pair.x, x) is shared
     assert (pair.scale == 1.0) is shared
+    x.flags.writeable = False  # another type to compiled loops
+    assert check_pair(x, y).x.flags.writeable
 
 
 @pytest.mark.parametrize("kind", ["f4", ">f8", "f2", "i4", "u1", "?"])

@@ -34,9 +34,10 @@ class Pair:
 
     ``x`` (n, d) and ``y`` (m, d) are finite, in float64, in coordinates with a common offset and
     a common power-of-two scale taken out (``raw_x = x * scale + origin``), so that the largest number is
-    within a factor 16 of 1. Where there was nothing to take out they may be the caller's own arrays: never
-    write to them. ``a`` and ``b`` are their weights, always there, summing to 1. ``result`` undoes the scale
-    and returns the caller's kind of scalar. ``same`` says the two weighted samples are identical row by row.
+    within a factor 16 of 1 or 0. Where there was nothing to take out they may be the caller's own arrays:
+    never write to them, and copy what outlives the call. ``a`` and ``b`` are their weights, always there,
+    summing to 1. ``result`` undoes the scale and returns the caller's kind of scalar. ``same`` says the two
+    weighted samples are identical row by row.
     A side is ``Rows``, to be read by blocks, only where ``check_pair`` was told ``streams=True``.
     """
 
@@ -168,8 +169,11 @@ def _framed(side: Array, origin: Array, scale: float) -> Array:
     # Widened on the way, scaled in place: a pass over fresh memory costs as much as arithmetic. Row by
     # row in memory, so that no result hangs on how the caller's array lies
     moved = np.subtract(side, origin, dtype=np.float64, order="C") if shifted else None
+    if scale == 1.0 and moved is None:
+        # compiled loops take what is read-only for another type, and would be compiled anew for it
+        return np.require(side, dtype=np.float64, requirements=["C", "A", "W", "E"])
     if scale == 1.0:
-        return np.asarray(side, dtype=np.float64, order="C") if moved is None else moved
+        return moved
     return divided(side if moved is None else moved, scale, out=moved)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from divergences._pairwise.blocks import budget, slices
 from divergences._pairwise.distances import squared_distances
 from divergences._pairwise.functions import Stationary
-from divergences._pairwise.splits import StationaryGrams
+from divergences._pairwise.splits import Grams, StationaryGrams
 from divergences._pairwise.workers import spread
 
 __all__ = ["RowSums", "row_sums"]
@@ -19,8 +18,6 @@ __all__ = ["RowSums", "row_sums"]
 TILE = 1024
 LONG = 1e10  # numbers to subtract and square from which a bar is worthwhile
 COMPILED_PAIRS = 2**21  # below, all pairs take less than loading the compiled loops
-
-Grams = Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]]
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,8 @@ def mean_interval(values: np.ndarray, confidence: float) -> tuple[float, float]:
         return t if abs(r) < 1e-6 else 3.0 / r * (float(np.cbrt(1.0 + r * (t - r / 6.0))) - 1.0)
 
     reach, error = student_quantile(confidence, n - 1), deviation / math.sqrt(n)
-    return mean - error * inverse(reach), mean - error * inverse(-reach)
+    lower, upper = mean - error * inverse(reach), mean - error * inverse(-reach)
+    return min(lower, mean), max(upper, mean)  # at low confidence much skewness would leave the mean out
 
 
 def normal_quantile(confidence: float) -> float:

@@ -119,6 +119,7 @@ def _paired_costs(xp: Any, x: Array, y: Array, problem: Problem) -> Array:
 
 def _potential(pair: Pair, problem: Problem, v: np.ndarray) -> Any:
     """The c-transform of v at new points, differentiable there."""
+    y = problem.y.copy()  # it may be the caller's own, who may write to it before asking
 
     def extend(x_new: Any) -> Any:
         new = check_pair(x_new, x_new, names=("x_new", "x_new"))
@@ -128,9 +129,9 @@ def _potential(pair: Pair, problem: Problem, v: np.ndarray) -> Any:
         points = new.x * (new.scale / pair.scale) + shift
         plain = np.ascontiguousarray(to_numpy(points))
         mass = np.full(len(plain), 1.0 / len(plain))
-        asked = Problem(plain, problem.y, mass, problem.b, problem.p, problem.ground)
+        asked = Problem(plain, y, mass, problem.b, problem.p, problem.ground)
         columns = smallest_reduced(asked, v, 1)[0][:, 0]
-        nearest = from_numpy(problem.y[columns], points)
+        nearest = from_numpy(y[columns], points)
         values = _paired_costs(new.xp, points, nearest, problem) - from_numpy(v[columns], points)
         return values * pair.scale**problem.p
 

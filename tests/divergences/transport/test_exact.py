@@ -68,6 +68,16 @@ def test_a_matrix_and_a_function_of_your_own(problem):
         lower.potential(x)
 
 
+def test_the_potential_outlives_its_samples(rng):
+    x, y, new = rng.normal(size=(3, 20, 2))
+    for make in (np.copy, torch.as_tensor):
+        one, other = make(x), make(y.copy())
+        answer = dv.transport(one, other)
+        before = np.asarray(answer.potential(make(new)))
+        other *= 3.0
+        np.testing.assert_array_equal(np.asarray(answer.potential(make(new))), before)
+
+
 def test_the_potential_is_a_critic(problem):
     x, y, *_ = problem
     answer = dv.transport(x, y)
