@@ -18,7 +18,7 @@ import divergences as dv
 
 __all__ = ["Blend", "Sampler", "covered", "gaussian", "given", "student"]
 
-MANY_DIRECTIONS, MANY_ROWS = 20_000, 100_000
+MANY_DIRECTIONS, MANY_ROWS = 10_000, 100_000
 Sampler = Callable[[np.random.Generator, int], np.ndarray]
 
 

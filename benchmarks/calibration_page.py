@@ -193,7 +193,7 @@ only where P and Q are far apart for their spread and have light tails". `kid` o
 out; `cramer` is half of `energy`.
 
 Two intervals are given the samples. That of `sliced_wasserstein` is of its 128 random directions: 20 draws of
-them for each of 50 pairs of samples, against 20,000 directions; on the line there is but one. That of
+them for each of 50 pairs of samples, against 10,000 directions; on the line there is but one. That of
 `parzen_log_likelihood` (σ = ½, of Q's rows) is of the test rows: 20 draws of them for each of 50 samples of
 Q, against 100,000 rows.
 
