@@ -28,6 +28,7 @@ import divergences as dv
 HERE = Path(__file__).parent
 LEVEL = 0.05
 FEW_PERMUTATIONS = 50  # of hyppo, which takes as long for each
+NONE_YET = {"runs": 0, "held": 0, "truth_below": 0, "truth_above": 0, "warned": 0}
 BLOCK = 20  # estimates for one draw of samples, where these are given
 SAID = ("too short", "on the safe side", "holds only where")  # by which an estimate says: not 95 %
 
@@ -58,9 +59,6 @@ def coverage(arguments: argparse.Namespace) -> None:
                 count(row, estimate(seeded(f"{cell}, given", run)), truth)
         report(cell, row)
         save(saved, kept)
-
-
-NONE_YET = {"runs": 0, "held": 0, "truth_below": 0, "truth_above": 0, "warned": 0}
 
 
 def count(row: dict[str, Any], found: dv.Estimate, truth: float) -> None:

@@ -121,9 +121,9 @@ _MODES = Recipe(
 )
 
 # A generator half as fast as its critic and a last weight of 3e-4 (equal rates: reverse KL .010 to .021 and
-# spread .83 to .89 on the grid). On two seeds of the grid half of both rates gave even weights (.004) and
-# little quality (88 %), batches of 2,048 and fewer steps the same (.002, 93 %), a generator of 96 units
-# quality (97.7 %) and uneven weights (.013, .040).
+# spread .83 to .89 on the grid). Tried on one or two seeds of the grid: half of both rates gave even weights
+# (.004) and little quality (88 %), batches of 2,048 and fewer steps the same (.002, 93 %), a generator of 96
+# units quality (97.7 %) and uneven weights (.013, .040).
 _SLOWER = _MODES.but(
     generator_optimizer="adam(lr=0.005, beta1=0.5, beta2=0.9)", regularizer="r1r2(0.2, final=3e-4, every=4)"
 )
