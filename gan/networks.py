@@ -68,7 +68,9 @@ class FourierFeatures(nn.Module):
     """(z, sin Wz, cos Wz) for fixed directions W: (n, d) → (n, d + 2·directions).
 
     Rows of W have uniform directions and lengths log-spaced from ``low`` to ``high``: the high ones let a
-    small network make steep changes, which is what separate modes ask for (Tancik et al. 2020).
+    small network make steep changes, which is what separate modes ask for (Tancik et al. 2020). In the
+    plane, directions are the golden angle apart from a random first one, so that a few of any length
+    look every way; in more dimensions they are independent.
     """
 
     W: Tensor
@@ -79,7 +81,7 @@ class FourierFeatures(nn.Module):
             raise ValueError(
                 f"low and high must be frequencies with 0 < low <= high, got {low!r} and {high!r}"
             )
-        rows = torch.nn.functional.normalize(torch.randn(directions, d), dim=1)
+        rows = _circle(directions) if d == 2 else nn.functional.normalize(torch.randn(directions, d), dim=1)
         lengths = torch.logspace(math.log10(low), math.log10(high), directions)
         self.register_buffer("W", rows * lengths[:, None])
         self.width = d + 2 * directions
@@ -87,6 +89,13 @@ class FourierFeatures(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         angles = z @ self.W.T
         return torch.cat([z, angles.sin(), angles.cos()], dim=1)
+
+
+def _circle(count: int) -> Tensor:
+    """Unit vectors, opposite ones taken for one: any few in a row divide the half-circle about evenly."""
+    golden = (math.sqrt(5.0) - 1.0) / 2.0
+    angles = math.pi * (torch.rand(()) + golden * torch.arange(count))
+    return torch.stack([angles.cos(), angles.sin()], dim=1)
 
 
 class Maxout(nn.Module):

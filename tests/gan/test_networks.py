@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -57,6 +59,18 @@ def test_fourier_features_are_fixed_and_log_spaced():
     torch.testing.assert_close(out[:, 2:18].square() + out[:, 18:].square(), torch.ones(5, 16))
     torch.testing.assert_close(out[:, :2], z)
     assert "0.W" in generator("fourier(8)", 2, Space(2)).state_dict(), "a checkpoint must keep the directions"
+
+
+def test_frequencies_of_any_band_look_every_way_in_the_plane():
+    """Eight in a row leave no gap of a quarter of the half-circle: independent ones do, nearly always."""
+    for seed in range(5):
+        torch.manual_seed(seed)
+        W = FourierFeatures(2, 64, 0.5, 20.0).W
+        angles = torch.atan2(W[:, 1], W[:, 0]) % math.pi
+        for first in range(57):
+            around = angles[first : first + 8].sort().values
+            gaps = torch.cat([around.diff(), around[:1] + math.pi - around[-1:]])
+            assert gaps.max() < math.pi / 4, (seed, first)
 
 
 def test_maxout_is_the_largest_of_its_pieces():
