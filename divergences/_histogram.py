@@ -19,7 +19,11 @@ Weighted = tuple[np.ndarray, np.ndarray]  # rows and their masses
 
 
 def common_cells(pair: Pair, bins: Any) -> tuple[Array, Array, tuple[np.ndarray, ...]]:
-    """``pmf.histogram`` of a pair, in float64; ``bins`` and the edges returned are in the caller's unit."""
+    """``pmf.histogram`` of a pair, in float64; ``bins`` and the edges returned are in the caller's unit.
+
+    ``bins`` None: "quantile", as the estimator takes where nothing is asked for.
+    """
+    bins = "quantile" if bins is None else bins
     if pair.d > 3:
         raise ValueError(
             f"histogram takes 1 to 3 features; got {pair.d}: almost every cell would be empty. "

@@ -358,8 +358,7 @@ def _f_divergence(x: Any, y: Any, f: Any, options: dict[str, Any], x_weights: An
 
 def _value(pair: Pair, row: FDivergence, options: dict[str, Any]) -> Array:
     if options["estimator"] == "histogram":
-        bins = "quantile" if options["bins"] is None else options["bins"]
-        p, q, _ = common_cells(pair, bins)
+        p, q, _ = common_cells(pair, options["bins"])
         return pair.xp.sum(row.perspective(p, q))
     if options["estimator"] == "variational":
         bound = dual_value(pair, row.name if FDIVERGENCES.get(row.name) is row else row, options["rng"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from numbers import Integral
@@ -48,7 +49,7 @@ class Estimate:
     ``null_floor`` is what the same measure gives between two halves of the reference; ``bias`` how much
     too large the value is on average, and ``extrapolated`` the value with it taken off; ``method`` how
     the interval was found. Fields that do not apply are ``None``; ``notes`` are sentences for a person
-    to read.
+    to read, ``warnings`` what the metric warned of.
     """
 
     value: float
@@ -66,6 +67,7 @@ class Estimate:
     method: str | None = None
     metric: str | None = None
     convention: str | None = None
+    warnings: tuple[str, ...] = ()
 
     def __float__(self) -> float:
         return float(self.value)
@@ -134,6 +136,14 @@ class TestResult:
         return float(self.statistic)
 
     def __str__(self) -> str:
+        if self.components:
+            least = min(
+                self.components, key=lambda each: each.p_value if math.isfinite(each.p_value) else math.inf
+            )
+            return (
+                f"p = {self.p_value:.3g} by {len(self.components)} statistics ({self.method}); "
+                f"least by {least.metric}: {least}"
+            )
         return (
             f"{self.statistic:.6g} (p = {self.p_value:.3g}; "
             f"null {self.null_mean:.4g} ± {self.null_standard_deviation:.2g})"

@@ -36,6 +36,7 @@ def test_an_estimate_becomes_plain_numbers_with_the_gap_of_its_certificate():
         "method": None,
         "metric": None,
         "convention": None,
+        "warnings": [],
     }
     assert Estimate.from_dict(json.loads(json.dumps(estimate.to_dict()))) == estimate
     assert json.loads(json.dumps(estimate.to_dict())) == estimate.to_dict()

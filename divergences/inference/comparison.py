@@ -20,9 +20,10 @@ import numpy as np
 from divergences._arrays import detached, to_numpy
 from divergences._features import extracted
 from divergences._inputs import check_confidence, check_integer, check_pair, check_rng, plain_samples
+from divergences.inference.estimation import estimate
 from divergences.inference.floor import null_values
 from divergences.inference.influence import Influence, influence
-from divergences.inference.intervals import student_quantile
+from divergences.inference.intervals import squared_length_interval, student_quantile
 from divergences.inference.rows import row_of, seed_of
 from divergences.registry import Metric
 from divergences.results import Estimate, Interval
@@ -30,6 +31,8 @@ from divergences.results import Estimate, Interval
 __all__ = ["Comparison", "Difference", "Standing", "compare_models"]
 
 HALVINGS = 5  # of x, for the floor
+MANY_HALVINGS = 20  # where their variance is asked for too
+NO_INTERVAL = "no interval: ± is of the rows drawn, but the value is biased by as much; differences are not"
 DRAWS = 20_000  # of the largest of the standardised differences
 
 
@@ -227,16 +230,59 @@ def compare_models(
     drawn = int(draws.integers(2**32))
     found = [influence(row, samples[0], samples[1:], groups, drawn) for row in rows]
     floors = [_floor(row, samples[0], drawn) for row in rows]
+    intervals = [
+        _intervals(row, each, samples, floor, confidence)
+        for row, each, floor in zip(rows, found, floors, strict=True)
+    ]
     signs = np.repeat([-1.0 if row.better == "higher" else 1.0 for row in rows], len(models))
-    return _assembled(rows, list(models), found, floors, signs, confidence, draws, samples[0].shape, seed)
+    return _assembled(
+        rows, list(models), found, floors, intervals, signs, confidence, draws, samples[0].shape, seed
+    )
 
 
-def _floor(row: Metric, x: np.ndarray, seed: int) -> float | None:
-    """What two halves of x are apart, where half of x will do."""
+def _floor(row: Metric, x: np.ndarray, seed: int) -> np.ndarray | None:
+    """How far random halves of x are apart, where half of x will do."""
+    splits = MANY_HALVINGS if row.name == "frechet" else HALVINGS
     try:
-        return float(null_values(row, x, HALVINGS, np.random.default_rng(seed)).mean())
+        return null_values(row, x, splits, np.random.default_rng(seed))
     except ValueError:
         return None
+
+
+def _intervals(
+    row: Metric, found: Influence, samples: list[np.ndarray], floor: np.ndarray | None, confidence: float
+) -> list[Interval | str]:
+    """Each model's own, by the theory that ``estimate`` has for the metric, or why there is none."""
+    x, *models = samples
+    if found.known:
+        return [each.interval(confidence) for each in found.known]
+    if row.interval == "jackknife" and row.name == "wasserstein" and x.shape[1] == 1:
+        alone = [estimate(row, x, y, confidence=confidence, halvings=0, rng=0) for y in models]
+        return [each.interval or NO_INTERVAL for each in alone]
+    if row.name == "frechet" and floor is not None and min(len(x), *found.sizes) > x.shape[1]:
+        return [
+            _of_squared_length(found, i, len(x), float(floor.var(ddof=1)), confidence)
+            for i in range(len(models))
+        ]
+    if row.interval == "test rows":
+        errors = [
+            math.sqrt(float(found.shared[i] @ found.shared[i] + own @ own)) for i, own in enumerate(found.own)
+        ]
+        reach = student_quantile(confidence, found.freedom)
+        return [
+            Interval(float(value - reach * error), float(value + reach * error), confidence)
+            for value, error in zip(found.values, errors, strict=True)
+        ]
+    return [NO_INTERVAL] * len(models)
+
+
+def _of_squared_length(found: Influence, i: int, n: int, null: float, confidence: float) -> Interval:
+    """As ``estimate`` has it for the Fréchet distance; ``null`` is the variance between halves of x."""
+    m, half = found.sizes[i], n // 2
+    second = null * ((1 / n + 1 / m) / (2 / half)) ** 2
+    variance = float(found.shared[i] @ found.shared[i] + found.own[i] @ found.own[i])
+    bias = float(found.plain[i] - found.values[i])
+    return squared_length_interval(float(found.values[i]), bias, variance - 2.0 * second, second, confidence)
 
 
 def _checked(x: Any, models: Any) -> list[np.ndarray]:
@@ -262,7 +308,8 @@ def _assembled(
     rows: list[Metric],
     names: list[str],
     found: list[Influence],
-    floors: list[float | None],
+    floors: list[np.ndarray | None],
+    intervals: list[list[Interval | str]],
     signs: np.ndarray,
     confidence: float,
     rng: np.random.Generator,
@@ -304,24 +351,20 @@ def _assembled(
         for i, name in enumerate(names):
             place = k * count + i
             error = math.sqrt(covariance[place, place])
-            half = student_quantile(confidence, freedom) * error
-            estimate = Estimate(
-                float(each.plain[i]), _held(each.values[i], half, row, confidence), error, null_floor=floor,
+            own = intervals[k][i]
+            notes = ("higher is closer",) if row.better == "higher" else ()
+            value = Estimate(
+                float(each.plain[i]), own if isinstance(own, Interval) else None, error,
+                null_floor=None if floor is None else float(floor.mean()),
                 bias=float(each.plain[i] - each.values[i]), extrapolated=float(each.values[i]),
-                notes=("higher is closer",) if row.better == "higher" else (),
+                notes=notes if isinstance(own, Interval) else (*notes, own),
                 n=shape[0], m=each.sizes[i], d=shape[1], metric=row.spec, method=each.method,
             )  # fmt: skip
-            standings.append(Standing(row.spec, name, estimate, 1 + int(behind[place])))
+            standings.append(Standing(row.spec, name, value, 1 + int(behind[place])))
     return Comparison(
         tuple(standings), tuple(differences), confidence, n=shape[0], d=shape[1], seed=seed,
         notes=tuple(dict.fromkeys(note for each in found for note in each.notes)),
     )  # fmt: skip
-
-
-def _held(value: float, half: float, row: Metric, confidence: float) -> Interval:
-    """The interval of one model's value; below 0 only where the metric goes below it."""
-    least = -math.inf if row.better == "higher" or row.degree is None else 0.0
-    return Interval(float(max(value - half, least)), float(max(value + half, least)), confidence)
 
 
 def _covariance(found: list[Influence], count: int) -> tuple[np.ndarray, int]:

@@ -237,9 +237,18 @@ def _apart(estimates: dict[str, Estimate], name: str, other: str) -> int:
     return 1 if difference > 0 else -1
 
 
+def _with_scatter(estimates: dict[str, Estimate]) -> list[str]:
+    """Those that can agree or contradict: an infinite value can, a finite one without error cannot."""
+    return [
+        name
+        for name, found in estimates.items()
+        if found.standard_error is not None or not math.isfinite(found.value)
+    ]
+
+
 def _compared(estimates: dict[str, Estimate], trusted: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Those that do not contradict the trusted one, and those that do."""
-    others = [name for name in estimates if name != trusted]
+    others = [name for name in _with_scatter(estimates) if name != trusted]
     agree = tuple(name for name in others if _apart(estimates, name, trusted) == 0)
     return agree, tuple(name for name in others if name not in agree)
 
@@ -274,10 +283,13 @@ def _notes(
         above = _apart(estimates, name, trusted) > 0
         side = "above" if above else "below"
         notes.append(f"{name} lies {side} it by more than their errors: {KINDS[name][0 if above else 1]}")
+    silent = [name for name in estimates if name not in _with_scatter(estimates) and name != trusted]
+    if silent:
+        notes.append(f"without scatter, neither agreeing nor contradicting: {', '.join(silent)}")
     if estimates[trusted].standard_error is None:
         notes.append(f"{trusted} has no scatter here, so that nothing can be said to contradict it")
-    elif not disagree and len(estimates) > 1:
-        notes.append("all agree within their errors")
+    elif not disagree and len(estimates) > 1 + len(silent):
+        notes.append(f"all{' others' * bool(silent)} agree within their errors")
     if unsettled:
         notes.append(f"not settled, half the rows give another value: {', '.join(unsettled)}")
     if trusted in unsettled:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from divergences._inputs import (
 )
 from divergences._pairwise import spread
 from divergences.inference.estimation import estimate
+from divergences.inference.floor import null_values
 from divergences.inference.intervals import normal_quantile, student_quantile
 from divergences.inference.rows import row_of, seed_of, sizes, with_rng
 from divergences.inference.ustatistic import pair_mean
@@ -41,17 +43,27 @@ def extrapolate(
     rng: Any = None,
     **options: Any,
 ) -> Estimate:
-    """A metric's value at n → ∞: a line through its values on subsamples, against 1/rows, read at 0.
+    """A metric's value at n → ∞: a line through its values on subsamples, or less the null floor.
+
+    The line is against 1/rows, read at 0.
 
     Both samples are cut to ``points`` shares of their rows, evenly spaced from a half to all, each drawn
     ``repeats`` times (Chong & Forsyth 2020, §4, for the Fréchet distance; theirs start at 5,000 of
     50,000 rows). For metrics whose bias falls like 1/n: ``frechet``, ``energy``, plug-in f-divergences
-    with fixed bins, 1-D ``wasserstein`` away from P = Q; not for transport in several dimensions, whose
-    bias falls like n^(−1/d), nor for estimators by neighbours.
+    with fixed bins, 1-D ``wasserstein`` away from P = Q; not for estimators by neighbours.
 
     ``extrapolated`` is the value read at 0, ``bias`` what the whole samples have on top of it; the
     ``interval`` is of the line's end, by the scatter of fresh subsamples: it tells how well the
     line is known from these rows, not how other rows would differ (``estimate`` does).
+
+    For ``wasserstein`` in several dimensions, ``max_sliced_wasserstein`` and ``sinkhorn_divergence``, whose
+    bias falls more slowly and shrinks as P and Q part, no such line is drawn. What is taken off is the
+    null floor, the mean of x's and of y's, ``repeats`` halvings each: of the value for
+    ``sinkhorn_divergence``, of the square for the others. For W2 of a distribution and its translate
+    that is exact on average: E W2²(Pₙ, Qₘ) = |shift|² + E W2²(Pₙ, P'ₘ). The floor is brought from half the
+    rows to all by a factor ½ for ``sinkhorn_divergence`` (quadratic in small differences), 2^(−1/max(d, 2p)) for
+    ``wasserstein`` (Fournier & Guillin 2015, theorem 1), 2^(−1/(2p)) along one direction. There is no
+    ``interval``; the notes give what the triangle inequality allows.
 
     Raises ValueError for fewer than 16 rows and for weights.
 
@@ -74,6 +86,10 @@ def extrapolate(
     bound = with_rng(row, fixed)
     plain = [np.asarray(to_numpy(detached(side)), dtype=np.float64) for side in (x, y)]
     value = float(bound(plain[0], plain[1]))
+    shrinks = _shrinking(row, pair.d)
+    if shrinks is not None:
+        found = _by_floors(bound, plain, value, shrinks, repeats, draws)
+        return replace(found, seed=seed, metric=row.spec, convention=row.convention, **sizes(x, y))
     shares = np.repeat(np.linspace(0.5, 1.0, points)[:-1], repeats)
     parts = [[draws.permutation(len(rows))[: round(share * len(rows))] for rows in plain] for share in shares]
     with warnings.catch_warnings():  # of fewer rows than the caller has
@@ -90,6 +106,39 @@ def extrapolate(
         notes=(f"the interval is of the end of a line through {len(parts)} subsamples, not of drawing rows",),
         seed=seed, bias=value - end, extrapolated=end, method="line in 1/n", metric=row.spec,
         convention=row.convention, **sizes(x, y),
+    )  # fmt: skip
+
+
+def _shrinking(row: Metric, d: int) -> float | None:
+    """By what the null floor shrinks from n/2 rows to n, where it falls more slowly than 1/n or unevenly."""
+    p = float(row.options.get("p", getattr(row.keywords.get("p"), "default", 1)))
+    if row.name == "wasserstein" and d > 1:
+        return 2.0 ** (-1.0 / max(float(d), 2.0 * p))
+    if row.name == "max_sliced_wasserstein":
+        return 2.0 ** (-1.0 / (2.0 * p))
+    return 0.5 if row.name == "sinkhorn_divergence" else None
+
+
+def _by_floors(
+    row: Metric, plain: list[np.ndarray], value: float, shrinks: float, repeats: int, rng: np.random.Generator
+) -> Estimate:
+    """Less what samples of one distribution are apart: values for a divergence, squares for a distance."""
+    power = 1 if row.name == "sinkhorn_divergence" else 2
+    floors = [
+        shrinks * float(np.mean(null_values(row, rows, repeats, rng) ** power)) ** (1.0 / power)
+        for rows in plain
+    ]
+    floor = (0.5 * sum(each**power for each in floors)) ** (1.0 / power)
+    without = max(value**power - floor**power, 0.0) ** (1.0 / power)
+    notes = [f"null floor at these sizes: {floors[0]:.4g} for x, {floors[1]:.4g} for y"]
+    if power == 2:
+        notes.append(
+            "on average the distance lies between the value less both floors, "
+            f"{max(value - sum(floors), 0.0):.4g}, and the value, {value:.4g}"
+        )
+    return Estimate(
+        value, null_floor=floor, notes=tuple(notes), bias=value - without, extrapolated=without,
+        method="null floor",
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from divergences._inputs import DivergenceWarning, check_pair
 from divergences._pairwise import spread
 from divergences.inference.rows import with_rng
-from divergences.inference.ustatistic import pair_mean
+from divergences.inference.ustatistic import PairMean, pair_mean
 from divergences.kernels import STATIONARY, distance_quantiles, pair_kernel
 from divergences.registry import Metric
 
@@ -35,6 +35,7 @@ class Influence:
     freedom: int
     method: str
     notes: tuple[str, ...] = ()
+    known: tuple[PairMean, ...] = ()  # of each model, where theory gives it
 
 
 def influence(row: Metric, x: np.ndarray, models: Sequence[np.ndarray], groups: int, seed: int) -> Influence:
@@ -56,6 +57,7 @@ def influence(row: Metric, x: np.ndarray, models: Sequence[np.ndarray], groups: 
             shared=np.stack([_factor(each.x_influence) for each in known]),
             own=[_factor(each.y_influence) for each in known],
             sizes=sizes, freedom=min(len(x), *sizes) - 1, method="U-statistic", notes=notes,
+            known=tuple(known),
         )  # fmt: skip
     return _left_out(row, x, models, groups, seed, sizes)
 

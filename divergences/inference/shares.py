@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,21 +51,30 @@ class Attribution:
         return np.argsort(-shares, kind="stable")[: check_integer(count, "count")]
 
 
-def attribution(metric: Any, x: Any, y: Any, **options: Any) -> Attribution:
-    """How much each row of x and of y adds to the distance between them: energy, MMD, Wasserstein.
+def attribution(
+    metric: Any, x: Any, y: Any, *, critic: Callable[[Any], Any] | None = None, **options: Any
+) -> Attribution:
+    """How much each row of x and of y adds to the distance between them: energy, MMD, Wasserstein, a critic.
 
     ``energy``, ``cramer``, ``squared_mmd`` and ``kid``: the witness function, by which the V-statistic is its
     mean over x less that over y (Gretton et al. 2012, §2.3; Lloyd & Ghahramani 2015). A large share in x is
     where the model puts too little, in y where it puts too much; shares may be negative. ``wasserstein``:
     half the cost of each row's part of the optimal plan, never negative; they sum to W_p^p.
 
-    Raises ValueError for other metrics and for weights.
+    ``critic``: a trained one, that takes samples as they are given here to one number each, such as a
+    GAN's with tensors. The shares are then its outputs less their mean over both samples, and sum to
+    mean v(x) − mean v(y), which is the ``value`` too: of the dual of W1 if it is 1-Lipschitz. ``metric`` is
+    what the critic is of, and only named.
+
+    Raises ValueError for other metrics, for weights, and for a critic without one number for each row.
 
     >>> found = attribution("energy", [[0.0], [1.0], [2.0]], [[0.0], [1.0], [9.0]])
     >>> found.largest(1).tolist(), round(found.total - found.value, 12)
     ([2], 0.0)
     """
     row = row_of(metric, **options)
+    if critic is not None:
+        return _by_critic(critic, row.spec, x, y)
     if any(row.options.get(name) is not None for name in ("x_weights", "y_weights")):
         raise ValueError(
             "x_weights, y_weights: shares are of rows that weigh the same. Resample by weight first"
@@ -84,6 +94,25 @@ def attribution(metric: Any, x: Any, y: Any, **options: Any) -> Attribution:
         metric=row.spec, value=float(detached(row(x, y))), total=float(shares[0].sum() + shares[1].sum()),
         x=shares[0], y=shares[1],
         meaning="in x: where the model puts too little; in y: where it puts too much",
+    )  # fmt: skip
+
+
+def _by_critic(critic: Callable[[Any], Any], spec: str, x: Any, y: Any) -> Attribution:
+    outputs = []
+    for name, side in (("x", x), ("y", y)):
+        found = np.asarray(to_numpy(detached(critic(side))), dtype=np.float64)
+        if found.size != len(side):
+            raise ValueError(
+                f"critic must return one number for each row; for {len(side)} rows of {name} it returned "
+                f"an array of shape {found.shape}"
+            )
+        outputs.append(found.reshape(-1))
+    value = float(outputs[0].mean() - outputs[1].mean())
+    middle = 0.5 * float(outputs[0].mean() + outputs[1].mean())  # a constant is nobody's share
+    shares = (outputs[0] - middle) / len(outputs[0]), (middle - outputs[1]) / len(outputs[1])
+    return Attribution(
+        metric=spec, value=value, total=float(shares[0].sum() + shares[1].sum()), x=shares[0], y=shares[1],
+        meaning="what the critic takes for real in x, and for generated in y",
     )  # fmt: skip
 
 

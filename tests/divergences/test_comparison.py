@@ -142,3 +142,37 @@ def test_records(rng) -> None:
 def test_refusals(metric, models, options, error, message) -> None:
     with pytest.raises(error, match=message):
         compare_models(metric, np.arange(6.0)[:, None], models, **options)
+
+
+@pytest.mark.parametrize("metric", ["energy", "squared_mmd(bandwidth=1.0)", "kid", "wasserstein"])
+def test_a_models_own_interval_is_that_of_estimate(metric, rng) -> None:
+    z = rng.normal(size=(3, 60, 1))
+    found = compare_models(metric, z[0], {"same": z[1], "far": z[2] + 1.0}, rng=0)
+    for each, y in zip(found.standings, (z[1], z[2] + 1.0), strict=True):
+        assert each.estimate.interval == estimate(metric, z[0], y, halvings=0, rng=0).interval
+
+
+def test_a_models_own_interval_holds_the_frechet_distance(rng) -> None:
+    z = rng.normal(size=(3, 200, 4))
+    found = compare_models("frechet", z[0], {"same": z[1], "far": z[2] + 1.0}, rng=0)
+    same, far = (each.estimate.interval for each in found.standings)
+    assert same.lower == 0.0
+    assert 0.0 < same.upper < 0.3
+    assert 4.0 in far
+    assert far.upper - far.lower < 2.0
+
+
+@pytest.mark.parametrize(
+    ("metric", "d"), [("js", 2), ("wasserstein", 3), ("sliced_wasserstein", 3), ("frechet", 70)]
+)
+def test_no_interval_where_estimate_has_none_of_drawing_rows(metric, d, rng) -> None:
+    z = rng.normal(size=(3, 60, d))
+    if metric == "frechet":
+        with pytest.warns(dv.DivergenceWarning, match="singular"):
+            found = compare_models(metric, z[0], {"a": z[1], "b": z[2]}, rng=0)
+    else:
+        found = compare_models(metric, z[0], {"a": z[1], "b": z[2]}, rng=0)
+    assert all(each.estimate.interval is None for each in found.standings)
+    assert all("no interval" in each.estimate.notes[-1] for each in found.standings)
+    assert Comparison.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+    assert "<img" in found.html()

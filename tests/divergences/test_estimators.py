@@ -126,3 +126,19 @@ def test_repeats_with_its_seed_in_either_library_and_as_json() -> None:
     data = json.loads(json.dumps(found.to_dict()))
     assert data["trusted"] == found.trusted
     assert data["estimates"]["knn"]["value"] == found.estimates["knn"].value
+
+
+def test_an_estimate_without_scatter_neither_agrees_nor_contradicts() -> None:
+    from divergences.inference.estimators import _compared, _notes
+
+    known = {
+        "knn": dv.Estimate(1.0, standard_error=0.1),
+        "histogram": dv.Estimate(5.0),
+        "parzen": dv.Estimate(math.inf),
+        "classifier": dv.Estimate(1.1, standard_error=0.1),
+    }
+    agree, disagree = _compared(known, "knn")
+    assert (agree, disagree) == (("classifier",), ("parzen",))
+    notes = _notes({k: v for k, v in known.items() if k != "parzen"}, (), "knn", "why", ())
+    assert "without scatter, neither agreeing nor contradicting: histogram" in notes
+    assert "all others agree within their errors" in notes

@@ -131,3 +131,44 @@ def test_sizes_keep_their_promise() -> None:
 def test_refusals(call, message) -> None:
     with pytest.raises(ValueError, match=message):
         call(np.random.default_rng(0).normal(size=(20, 2)))
+
+
+@pytest.mark.parametrize("name", ["kl", "reverse_kl", "js"])
+def test_estimate_takes_the_cells_that_the_metric_takes(name, rng) -> None:
+    x, y = rng.normal(size=(300, 1)), rng.normal(size=(400, 1)) + 0.5
+    found = estimate(f"{name}(estimator='histogram')", x, y, halvings=0)
+    named = estimate(f"{name}(estimator='histogram', bins='quantile')", x, y, halvings=0)
+    assert (found.value, found.bias) == (named.value, named.bias)
+    assert found.extrapolated == pytest.approx(found.value - histogram_bias(name, x, y, "quantile"))
+
+
+@pytest.mark.parametrize(("spec", "d", "at_zero"), [
+    ("wasserstein", 3, 0.2), ("wasserstein(p=2)", 8, 0.6), ("max_sliced_wasserstein", 8, 0.4),
+    ("sinkhorn_divergence", 3, 0.25),
+])  # fmt: skip
+def test_the_null_floor_comes_off_transport(spec, d, at_zero) -> None:
+    """Translates 0.5 apart in each feature: |shift|, or its square; and nothing where P = Q."""
+    shift = 0.5 * math.sqrt(d)
+    truth = shift**2 if spec.startswith("sinkhorn") else shift
+    apart, equal = [], []
+    for seed in range(4):
+        x, y = np.random.default_rng(seed).normal(size=(2, 150, d))
+        apart.append(extrapolate(spec, x, y + 0.5, rng=0))
+        equal.append(extrapolate(spec, x, y, rng=0))
+    plain, without = (np.mean([getattr(each, k) for each in apart]) for k in ("value", "extrapolated"))
+    assert abs(without - truth) < 0.15 * max(truth, 1.0)
+    assert abs(without - truth) < abs(plain - truth)
+    assert np.mean([each.extrapolated for each in equal]) < at_zero * np.mean([each.value for each in equal])
+    first = apart[0]
+    assert first.interval is None
+    assert first.method == "null floor"
+    assert first.metric == spec
+    assert first.bias == pytest.approx(first.value - first.extrapolated)
+
+
+def test_the_floor_of_few_rows_is_brought_to_all() -> None:
+    """Halves of 300 rows in four dimensions, by n^(−1/4), against samples of 300."""
+    rng = np.random.default_rng(0)
+    whole = np.mean([dv.wasserstein(*rng.normal(size=(2, 300, 4))) for _ in range(6)])
+    found = extrapolate("wasserstein", *rng.normal(size=(2, 300, 4)), rng=0)
+    assert found.null_floor == pytest.approx(whole, rel=0.05)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -146,3 +147,27 @@ def test_no_seed_is_told_afterwards(samples) -> None:
 def test_refusals(samples, metric, options, message) -> None:
     with pytest.raises(ValueError, match=message):
         estimate(metric, *samples, **options)
+
+
+def test_warnings_travel_with_the_estimate(rng) -> None:
+    x, y = rng.normal(size=(2, 30, 40))
+    with pytest.warns(dv.DivergenceWarning, match="singular") as caught:
+        found = estimate("frechet", x, y, halvings=0)
+    assert len(caught) == 1
+    assert found.warnings == (str(caught[0].message),)
+    assert caught[0].filename == __file__
+    assert dv.Estimate.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+    assert found.interval is None
+    assert "30 rows for 40 features" in found.notes[0]
+
+
+def test_few_rows_for_their_features_are_told(rng) -> None:
+    few, enough = (estimate("frechet", *rng.normal(size=(2, n, 10)), halvings=0, rng=0) for n in (15, 30))
+    assert any("two rows for each feature" in note for note in few.notes)
+    assert not any("two rows for each feature" in note for note in enough.notes)
+
+
+def test_a_combined_test_prints_its_least_component(rng) -> None:
+    x, y = rng.normal(size=(2, 30, 2))
+    found = dv.two_sample_test(["energy", "squared_mmd"], x, y + 1.0, permutations=99, rng=0)
+    assert str(found).startswith("p = 0.01 by 2 statistics (99 random permutations); least by ")

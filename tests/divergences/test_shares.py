@@ -116,3 +116,20 @@ def test_refusals(rng) -> None:
         uncovered_clusters(x, x, clusters=5)
     with pytest.raises(ValueError, match="k must be below 8"):
         far_from_data(x, x, k=8)
+
+
+def test_a_critic_may_be_the_witness(rng) -> None:
+    x, y = rng.normal(size=(40, 2)), rng.normal(size=(60, 2)) + 1.0
+    y[7] = 9.0
+    found = attribution("wasserstein", x, y, critic=lambda rows: -rows.sum(1) + 100.0)
+    assert found.value == pytest.approx(y.sum(1).mean() - x.sum(1).mean())
+    assert found.total == pytest.approx(found.value)
+    assert found.x.sum() + found.y.sum() == pytest.approx(found.total)
+    assert found.largest(1).tolist() == [7]
+    layer = torch.nn.Linear(2, 1)
+    tensors = [torch.as_tensor(side, dtype=torch.float32) for side in (x, y)]
+    again = attribution("wasserstein", *tensors, critic=layer)
+    means = [layer(side).detach().double().mean().item() for side in tensors]
+    assert again.value == pytest.approx(means[0] - means[1], abs=1e-6)
+    with pytest.raises(ValueError, match="one number for each row"):
+        attribution("wasserstein", x, y, critic=lambda rows: rows)
