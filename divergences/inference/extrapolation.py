@@ -61,9 +61,9 @@ def extrapolate(
     null floor, the mean of x's and of y's, ``repeats`` halvings each: of the value for
     ``sinkhorn_divergence``, of the square for the others. For W2 of a distribution and its translate
     that is exact on average: E W2²(Pₙ, Qₘ) = |shift|² + E W2²(Pₙ, P'ₘ). The floor is brought from half the
-    rows to all by a factor ½ for ``sinkhorn_divergence`` (quadratic in small differences), 2^(−1/max(d, 2p)) for
-    ``wasserstein`` (Fournier & Guillin 2015, theorem 1), 2^(−1/(2p)) along one direction. There is no
-    ``interval``; the notes give what the triangle inequality allows.
+    rows to all: by a factor ½ for ``sinkhorn_divergence`` (quadratic in small differences),
+    2^(−1/max(d, 2p)) for ``wasserstein`` (Fournier & Guillin 2015, theorem 1), 2^(−1/(2p)) along one
+    direction. There is no ``interval``; the notes give what the triangle inequality allows.
 
     Raises ValueError for fewer than 16 rows and for weights.
 
