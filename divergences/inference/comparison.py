@@ -197,7 +197,8 @@ def compare_models(
     where the rows are the reference's; it is called 2·groups times for each model. Of frechet and, in
     one dimension, wasserstein the bias is taken off; what others have of it cancels in a difference as
     far as the models have as many rows. With ``bandwidth="median"`` each model would have an MMD of its
-    own: the median over x and all models is taken for all.
+    own: the median over x and all models is taken for all. A model's own value has an interval where
+    ``estimate`` has one for draws of the rows, by the same theory; elsewhere only differences do.
 
     Raises ValueError for fewer than two models, weights, or fewer than four rows of any sample.
 
