@@ -32,7 +32,7 @@ __all__ = ["Comparison", "Difference", "Standing", "compare_models"]
 
 HALVINGS = 5  # of x, for the floor
 MANY_HALVINGS = 20  # where their variance is asked for too
-NO_INTERVAL = "no interval: ± is of the rows drawn, but the value is biased by as much; differences are not"
+NO_INTERVAL = "no interval: ± is of the rows drawn, the bias may be as large; in differences it cancels"
 DRAWS = 20_000  # of the largest of the standardised differences
 
 
