@@ -62,7 +62,7 @@ def attribution(
     half the cost of each row's part of the optimal plan, never negative; they sum to W_p^p.
 
     ``critic``: a trained one, that takes samples as they are given here to one number each, such as a
-    GAN's with tensors. The shares are then its outputs less their mean over both samples, and sum to
+    GAN's with tensors. The shares are then its outputs less the middle of their two means, and sum to
     mean v(x) − mean v(y), which is the ``value`` too: of the dual of W1 if it is 1-Lipschitz. ``metric`` is
     what the critic is of, and only named.
 
