@@ -39,7 +39,10 @@ class Influence:
 
 
 def influence(row: Metric, x: np.ndarray, models: Sequence[np.ndarray], groups: int, seed: int) -> Influence:
-    """By theory for averages over pairs, by leaving groups of rows out for any other metric."""
+    """By leaving out each row for averages over pairs, groups of rows for any other metric.
+
+    Both are jackknives, whose variance is on average too large if anything (Efron & Stein 1981).
+    """
     sizes = tuple(len(y) for y in models)
     row, notes = _with_one_bandwidth(row, x, models)
     pairs = [check_pair(x, y) for y in models]

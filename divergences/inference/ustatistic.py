@@ -31,7 +31,7 @@ class PairMean:
     biased: float
     first: float
     second: float
-    x_influence: np.ndarray  # n ∂U/∂(weight of the row), mean 0: (n,)
+    x_influence: np.ndarray  # (n − 1)(U − U without the row), mean 0: (n,)
     y_influence: np.ndarray
 
     @property
@@ -89,8 +89,8 @@ def pair_mean(kernel: PairKernel, pair: Pair) -> PairMean:
         biased=float(unit * biased),
         first=float(unit**2 * max(first, 0.0)),
         second=float(unit**2 * second),
-        x_influence=unit * 2.0 * ((a - c) - (a - c).mean()),
-        y_influence=unit * 2.0 * ((b - e) - (b - e).mean()),
+        x_influence=unit * 2.0 * (by_x - by_x.mean()),
+        y_influence=unit * 2.0 * (by_y - by_y.mean()),
     )
 
 
