@@ -38,7 +38,8 @@ __all__ = ["PairKernel", "cramer", "distance_quantiles", "energy", "kid", "pair_
 
 LARGE_TERMS = 1e8  # of a kernel that is of order 1 on centred features of order 1
 LOST_DIGITS = 1e-12  # a value this small a share of its terms is mostly their rounding
-MEDIAN_ROWS = 2000  # the median bandwidth reads at most this many rows of the pooled sample
+MEDIAN_ROWS = 2000  # the median bandwidth reads at most this many rows of the pooled sample,
+MEDIAN_BLOCK = 256  # and has the distances of so many of them at a time
 
 
 # ── energy ──────────────────────────────────────────────────────────────────────────────────
@@ -262,9 +263,15 @@ def distance_quantiles(pair: Pair, shares: Sequence[float]) -> np.ndarray:
     Free of which row belongs to which sample; 1 where all rows coincide.
     """
     rows, _ = representatives([(pair.x, pair.a), (pair.y, pair.b)], MEDIAN_ROWS)
-    distances = distance_matrix(rows, rows, 1.0)[np.triu_indices(len(rows), k=1)]
+    count = len(rows)
+    distances, filled = np.empty(count * (count - 1) // 2), 0
+    for start in range(0, count, MEDIAN_BLOCK):
+        block = distance_matrix(rows[start : start + MEDIAN_BLOCK], rows[start:], 1.0)
+        for k, row in enumerate(block, start=1):  # with the rows after its own: each pair once
+            distances[filled : filled + len(row) - k] = row[k:]
+            filled += len(row) - k
     distances = distances[distances > 0]
-    return np.quantile(distances, shares) if len(distances) else np.ones(len(shares))
+    return np.quantile(distances, shares, overwrite_input=True) if len(distances) else np.ones(len(shares))
 
 
 def _functions(kernel: str, bandwidth: Any, pair: Pair) -> list[Stationary]:

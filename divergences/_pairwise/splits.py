@@ -22,7 +22,7 @@ __all__ = ["Grams", "StationaryGrams", "split_sums"]
 
 Grams = Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]]
 
-TILE = 1024  # rows and columns of a tile: large enough for BLAS
+TILE = 512  # rows and columns of a tile: large enough for BLAS
 SPLITS = 1024  # relabellings that meet a tile together
 LONG = 1e11  # products of pair and relabelling from which a bar is worthwhile
 

@@ -47,7 +47,7 @@ __all__ = ["estimate"]
 
 FLOOR_ROWS = 8  # of the reference, to be parted in halves
 FEW_ROWS_SHARE = 0.15  # of the variance, in one group of fifty: heavy tails
-NOISE_SHARE = 0.25  # of the first-order variance: a second-order part above it shows in the coverage
+NOISE_SHARE = 0.1  # of the first-order variance: a second-order part above it may show in the coverage
 HALVINGS = 20  # that the second-order variance of a smooth metric is read from
 
 
