@@ -68,7 +68,7 @@ class Difference:
 class Comparison:
     """What ``compare_models`` found: a ``Standing`` of each model, a ``Difference`` of each pair, by metric.
 
-    ``print`` shows the ranking of each metric, models that cannot be told apart joined by "=".
+    ``print`` shows the ranking of each metric, models that cannot be told apart joined by "=", and all notes.
     """
 
     standings: tuple[Standing, ...]
@@ -118,6 +118,7 @@ class Comparison:
         lines.append(
             f"('<': closer to the reference, sure at {100 * self.confidence:g} % for all pairs together)"
         )
+        lines += [f"note: {note}" for note in self._said()]
         return "\n".join(lines)
 
     def ranking(self, metric: str | None = None) -> str:
@@ -128,6 +129,15 @@ class Comparison:
             told = self.difference(before.model, after.model, rows[0].metric).closer is not None
             text += f" {'<' if told else '='} {after.model}"
         return text
+
+    def _said(self) -> list[str]:
+        """Every note once, that of a value with the metrics it is of."""
+        of: dict[str, list[str]] = {}
+        for each in self.standings:
+            for note in each.estimate.notes:
+                if each.metric not in of.setdefault(note, []):
+                    of[note].append(each.metric)
+        return [f"{', '.join(metrics)}: {note}" for note, metrics in of.items()] + list(self.notes)
 
     def _order(self, standing: Standing) -> float:
         value = standing.estimate.value

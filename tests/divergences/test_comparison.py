@@ -113,6 +113,9 @@ def test_records(rng) -> None:
     turned, straight = found.difference("m2", "m0"), found.difference("m0", "m2")
     assert turned.value == -straight.value
     assert turned.interval.lower == -straight.interval.upper
+    assert str(found).splitlines()[-1] == f"note: {found.notes[0]}"
+    sliced = str(compare_models("sliced_wasserstein", x, models, rng=0))
+    assert sliced.count("note: sliced_wasserstein: no interval: ") == 1  # of three models, said once
     assert "m0 = m1 < m2" in str(found) or "m1 = m0 < m2" in str(found)
     with pytest.raises(KeyError, match="no such metric"):
         found.ranks("kid")
