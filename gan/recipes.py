@@ -188,8 +188,14 @@ RECIPES: dict[str, Recipe] = {
         generator_optimizer="adam(lr=0.006, beta1=0.5, beta2=0.9)",
         regularizer="r1r2(0.2, final=1.5e-4, every=4)",
     ),
+    # Noise on a square, not normal: five trials on three seeds had 96.4 to 97.9 % and reverse KL .008 to .012;
+    # normal noise on one of these seeds, all else equal, 93.3 %, where the square had 97.9.
     "grid": _EVEN.but(
-        data="grid", iterations=11_500, critic="fourier(64, 64, directions=64, low=0.5, high=30.0)"
+        data="grid",
+        prior="uniform",
+        iterations=10_500,
+        generator="fourier(64, 64, directions=32, low=0.87, high=20.0)",
+        critic="fourier(64, 64, directions=64, low=0.5, high=30.0)",
     ),
     "subspace": _SUBSPACE,
     "points": _MODES.but(data="swiss-roll", iterations=4700),
