@@ -188,7 +188,7 @@ RECIPES: dict[str, Recipe] = {
         generator_optimizer="adam(lr=0.006, beta1=0.5, beta2=0.9)",
         regularizer="r1r2(0.2, final=1.5e-4, every=4)",
     ),
-    # Noise on a square, not normal: five trials on three seeds had 96.4 to 97.9 % and reverse KL .008 to .012;
+    # Noise on a square, not normal: five trials on three seeds had 96.4 to 97.9 %, reverse KL .008 to .012;
     # normal noise on one of these seeds, all else equal, 93.3 %, where the square had 97.9.
     "grid": _EVEN.but(
         data="grid",
