@@ -87,7 +87,9 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="32-true, 64-true, bf16-mixed or bf16-true.")] = "32-true",
+    precision: Annotated[
+        str | None, typer.Option(help="32-true (as without this option), 64-true, bf16-mixed or bf16-true.")
+    ] = None,
     compile: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
     measure: Annotated[
         str, typer.Option(metavar="SPEC", help="The metric watched on held-out data; 'none' for none.")
@@ -106,11 +108,16 @@ def train(
         from gan import training
         from gan.report import write
 
-        chosen = _resumed(out) if resume else _recipe(data, objective, recipe)
         changes = _shell.settings(settings or [])
         for name, value in (("iterations", iterations), ("seed", seed)):
             if value is not None:
                 changes[name] = value
+        if resume:
+            given = {"--data": data, "--objective": objective, "--recipe": recipe}
+            chosen, kept = _resumed(out, [name for name, value in given.items() if value is not None])
+            precision = precision or kept
+        else:
+            chosen = _recipe(data, objective, recipe, changes.get("critic"))
         chosen = chosen.but(**changes)
         dataset = _shell.load(chosen)
         folder = Path(out) if out else _shell.free(f"gan-{dataset.name}")
@@ -118,7 +125,7 @@ def train(
         try:
             model = training.train(
                 chosen, dataset=dataset, out=folder, resume=resume, accelerator=accelerator,
-                precision=precision, compile=compile, progress=bar,
+                precision=precision or "32-true", compile=compile, progress=bar,
                 measure=None if measure == "none" else measure,
             )  # fmt: skip
         except training.TrainingFault as fault:
@@ -134,23 +141,31 @@ def train(
 # ── the recipe ──────────────────────────────────────────────────────────────────────────────
 
 
-def _recipe(data: str | None, objective: str | None, name: str | None) -> Recipe:
+def _recipe(data: str | None, objective: str | None, name: str | None, critic: str | None = None) -> Recipe:
     """The recipe named, or that of the data, with the objective asked for and its companions."""
     from gan import recipes
 
     found = recipes.named(name) if name else recipes.for_data(data or "digits")
     if data:
         found = found.but(data=data)
+    if critic is not None:
+        found = found.but(critic=critic)
     return found if objective is None else recipes.with_objective(found, objective)
 
 
-def _resumed(out: str | None) -> Recipe:
+def _resumed(out: str | None, given: list[str]) -> tuple[Recipe, str]:
+    """The recipe in a folder's checkpoint, and the precision it was trained at."""
     from gan import _checkpoint
     from gan.recipes import Recipe
 
     if out is None:
         raise ValueError("--resume needs --out, the folder of the run to go on with")
-    return Recipe.from_dict(_checkpoint.load(Path(out) / "checkpoint.pt")["recipe"])
+    if given:
+        raise ValueError(
+            f"--resume goes on with the recipe of the run in {out}: leave {', '.join(given)} out"
+        )
+    state = _checkpoint.load(Path(out) / "checkpoint.pt")
+    return Recipe.from_dict(state["recipe"]), str(state.get("precision", "32-true"))
 
 
 if __name__ == "__main__":

@@ -84,8 +84,8 @@ class Frame:
 
 def noise(n: int, recipe: Recipe, rng: np.random.Generator) -> Tensor:
     """``(n, latent)`` from the recipe's prior; the same on every device."""
-    if recipe.prior == "uniform":
-        z = rng.uniform(-1, 1, size=(n, recipe.latent))
+    if recipe.half_width is not None:
+        z = recipe.half_width * rng.uniform(-1, 1, size=(n, recipe.latent))
     else:
         z = rng.standard_normal((n, recipe.latent))
     return torch.from_numpy(z.astype(np.float32))

@@ -433,7 +433,11 @@ def _transport_row(metric: str | dv.Metric) -> dv.Metric | None:
     if isinstance(metric, dv.Metric):
         return None
     spec = _spec.parse(metric, "an objective")
-    return TRANSPORT.with_options(**spec.options) if spec.name == "transport" else None
+    if spec.name != "transport":
+        return None
+    if spec.values:
+        raise ValueError(f"transport takes its options by name, such as transport(p=1); got {metric!r}")
+    return TRANSPORT.with_options(**spec.options)
 
 
 def _descendable() -> list[str]:
@@ -543,4 +547,5 @@ def parse(text: str | Objective) -> Objective:
             f"unknown objective {name!r}{_spec.did_you_mean(name, OBJECTIVES)}; there are "
             f"{', '.join(OBJECTIVES)}"
         )
-    return SampleObjective(text.replace("-", "_") if "(" not in text else text)
+    head, bracket, rest = text.partition("(")
+    return SampleObjective(head.replace("-", "_") + bracket + rest)

@@ -6,6 +6,7 @@ a field. The same recipe on the same machine with the same number of threads giv
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -18,10 +19,10 @@ __all__ = ["RECIPES", "Recipe", "for_data", "named", "with_objective"]
 class Recipe:
     """A training run. Texts are read by the module of their kind: networks, objectives, regularizers, data.
 
-    ``latent`` numbers of noise, ``prior`` "normal" or "uniform" on [−1, 1]. ``batch`` samples an iteration,
-    over all processes. ``scaling``: "unit" trains on data shifted to mean 0 and divided by one number to
-    variance 1, "feature" divides each feature by its own, "none" trains on the data as they are; samples
-    always come out in the data's units. ``space``:
+    ``latent`` numbers of noise, ``prior`` "normal", "uniform" on [−1, 1] or "unit-uniform" on [−√3, √3],
+    which has variance 1. ``batch`` samples an iteration, over all processes. ``scaling``: "unit" trains on
+    data shifted to mean 0 and divided by one number to variance 1, "feature" divides each feature by its
+    own, "none" trains on the data as they are; samples always come out in the data's units. ``space``:
     "data", or "autoencoder(8)" to train in the code space of an autoencoder fitted first.
 
     ``critic_steps``: how many for each generator step, a number or a schedule such as "100 until 25, then 5"
@@ -69,6 +70,11 @@ class Recipe:
                 )
         return replace(self, **changes)
 
+    @property
+    def half_width(self) -> float | None:
+        """Of the interval that a uniform prior fills; None for the normal one."""
+        return {"uniform": 1.0, "unit-uniform": math.sqrt(3.0)}.get(self.prior)
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -89,12 +95,15 @@ class Recipe:
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ValueError(f"{name} must be a whole number, at least {least}; got {value!r}")
         for name, choices in {
-            "prior": ("normal", "uniform"),
+            "prior": ("normal", "uniform", "unit-uniform"),
             "scaling": ("unit", "feature", "none"),
             "update": ("alternating", "simultaneous", "extragradient"),
         }.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}; got {getattr(self, name)!r}")
+        for name in ("ema", "gradient_limit"):
+            if isinstance(getattr(self, name), bool) or not isinstance(getattr(self, name), (int, float)):
+                raise ValueError(f"{name} must be a number, got {getattr(self, name)!r}")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema must be a decay in [0, 1), got {self.ema!r}")
         if not self.gradient_limit > 0:
@@ -170,11 +179,15 @@ _PIXELS = Recipe(
     regularizer="r1r2(0.2, final=0.02, every=8)", ema=0.9995,
 )  # fmt: skip
 
-# Goodfellow et al. 2014 on MNIST: networks, initialisation, batch and schedule of his published script.
+# Goodfellow et al. 2014 on MNIST as in mnist.yaml of his published code (github.com/goodfeli/adversarial):
+# both players step on gradients from one point and one batch of samples; the discriminator's cost is half of
+# ours, so its rate here is half of his. Not his: each player draws its own dropout masks, and momentum grows
+# with the iteration, not with the epoch.
 _GOODFELLOW = Recipe(
     data="mnist", objective="non-saturating", generator="goodfellow", critic="goodfellow", latent=100,
-    prior="uniform", scaling="none", batch=100, iterations=125_000, critic_steps=1,
-    generator_optimizer="sgd(lr=0.1, momentum=0.5)", critic_optimizer="sgd(lr=0.1, momentum=0.5)",
+    prior="unit-uniform", scaling="none", batch=100, iterations=125_000, critic_steps=1,
+    update="simultaneous",
+    generator_optimizer="sgd(lr=0.1, momentum=0.5)", critic_optimizer="sgd(lr=0.05, momentum=0.5)",
     schedule="exponential(rate=4e-6, floor=1e-5)", momentum="0.5 to 0.7 in 125000", regularizer="none",
     ema=0.0, threads=0,
 )  # fmt: skip
@@ -260,7 +273,9 @@ def with_objective(recipe: Recipe, objective: str) -> Recipe:
         return recipe
     changes: dict[str, Any] = {"objective": objective, "critic_steps": None}
     if isinstance(found, (objectives.CramerGAN, objectives.MMDGAN)) and "outputs" not in recipe.critic:
-        changes["critic"] = recipe.critic.rstrip(")") + ", outputs=16)"  # they work on features
+        name, _, inside = recipe.critic.strip().removesuffix(")").partition("(")
+        options = f"{inside}, outputs=16" if inside.strip() else "outputs=16"
+        changes["critic"] = f"{name.strip()}({options})"  # they work on features
     if not found.needs_critic:
         changes["regularizer"] = "none"
     elif found.regularizer is not None:

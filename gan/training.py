@@ -169,7 +169,8 @@ def extragradient(run: _Run) -> Tensor:
         run.critic_gradient(run.real(), run.fake(with_graph=False))
         run.step_critic()
     # what is come back to must be within the constraint: the gradients constrain the point ahead only
-    run.regularizer.constrain(run.critic)
+    if run.critic is not None:
+        run.regularizer.constrain(run.critic)
     weights = [*run.generator_weights, *run.critic_weights]
     before = [weight.detach().clone() for weight in weights]
     _both_gradients(run)
@@ -185,7 +186,9 @@ def extragradient(run: _Run) -> Tensor:
 
 def _both_gradients(run: _Run) -> Tensor:
     real, fake = run.real(), run.fake(with_graph=True)
-    critic_loss, critic_norm = run.critic_gradient(real, fake)
+    critic_loss = critic_norm = run.zero
+    if run.critic is not None:
+        critic_loss, critic_norm = run.critic_gradient(real, fake)
     generator_loss, generator_norm = run.generator_gradient(real, fake)
     return torch.stack([critic_loss, critic_norm, generator_loss, generator_norm])
 
@@ -208,7 +211,7 @@ class _Run:
         self.device, self.rank = fabric.device, fabric.global_rank
         self.objective = _objective(recipe) if objective is None else objective
         self.dataset = data.load(recipe.data, seed=recipe.seed) if dataset is None else dataset
-        state = _resumable(folder, recipe) if resume else None
+        state = _resumable(folder, recipe, _precision(fabric)) if resume else None
         if state is not None:
             frame = Frame.from_state(state["frame"])
         self.frame = framed(recipe, self.dataset, self.device, progress) if frame is None else frame
@@ -264,6 +267,13 @@ class _Run:
         self.optimizers = [self.fabric.setup_optimizers(one) for one in made]
         self._rate = _optimizers.rate(recipe.schedule, recipe.iterations)
         self._momentum = _optimizers.momentum(recipe.momentum)
+        if self._momentum and not any(
+            "momentum" in group for o in self.optimizers for group in o.param_groups
+        ):
+            raise ValueError(
+                f"momentum ({recipe.momentum!r}) moves that of sgd; the optimizers are "
+                f"{recipe.generator_optimizer} and {recipe.critic_optimizer}"
+            )
         steps = recipe.critic_steps
         steps = getattr(self.objective, "critic_steps", 1) if steps is None else steps
         self.critic_steps = _optimizers.critic_steps(steps) if self.critic else lambda t: 0
@@ -290,8 +300,9 @@ class _Run:
 
     def _noise(self, size: int) -> Tensor:
         shape = (size, self.recipe.latent)
-        if self.recipe.prior == "uniform":
-            return torch.rand(shape, device=self.device, dtype=self.dtype) * 2 - 1
+        if self.recipe.half_width is not None:
+            unit = torch.rand(shape, device=self.device, dtype=self.dtype) * 2 - 1
+            return unit * self.recipe.half_width
         return torch.randn(shape, device=self.device, dtype=self.dtype)
 
     # ── gradients and steps ──
@@ -449,6 +460,7 @@ class _Run:
         self._copy_buffers()
         return _cloned({
             "recipe": self.recipe.to_dict(),
+            "precision": _precision(self.fabric),
             "frame": self.frame.state_dict(),
             "generator": self.generator.state_dict(),
             "average": self.averaged.state_dict(),
@@ -556,12 +568,17 @@ def _folder(out: str | os.PathLike[str] | None, resume: bool) -> Path | None:
     return folder
 
 
-def _resumable(folder: Path | None, recipe: Recipe) -> dict[str, Any] | None:
-    """The checkpoint to go on from, if there is one; it must be of the same recipe."""
+def _precision(fabric: Any) -> str:
+    return str(fabric.strategy.precision.precision)
+
+
+def _resumable(folder: Path | None, recipe: Recipe, precision: str) -> dict[str, Any] | None:
+    """The checkpoint to go on from, if there is one; it must be of the same recipe at the same precision."""
     if folder is None or not (folder / "checkpoint.pt").exists():
         return None
     state = _checkpoint.load(folder / "checkpoint.pt")
-    kept, asked = state["recipe"], recipe.to_dict()
+    kept = {**state["recipe"], "precision": state.get("precision", precision)}
+    asked = {**recipe.to_dict(), "precision": precision}
     other = [name for name in asked if kept.get(name) != asked[name]]
     if other:
         told = ", ".join(f"{name} ({kept.get(name)!r} there, {asked[name]!r} now)" for name in other)

@@ -15,7 +15,15 @@ from typing import Any
 import numpy as np
 
 from divergences._arrays import device_name, is_torch, to_numpy
-from divergences._inputs import Pair, check_confidence, check_integer, check_option, check_pair, check_rng
+from divergences._inputs import (
+    Pair,
+    check_confidence,
+    check_integer,
+    check_option,
+    check_pair,
+    check_rng,
+    warn,
+)
 from divergences._progress import Bar
 from divergences.critic.dual import Dual, as_dual
 from divergences.results import Certificate, Estimate, Interval
@@ -94,6 +102,9 @@ def neural_dual(
     if dual.lipschitz:
         certificate, more = _certified(found, exact, pair.scale)
         notes += more
+    elif found.best.capped:
+        rows = len(found.split.held[0]) + len(found.split.held[1])
+        notes.append(_beyond(dual, found.value, rows))
     reach = NormalDist().inv_cdf(0.5 + level / 2) * found.error
     return Estimate(
         value=found.value,
@@ -129,7 +140,16 @@ def _measured(
     unit = split.unit * pair.scale if dual.lipschitz else 1.0
     value = float(dual.bound(real, fake, *split.held[2:])) * unit
     error = dual.standard_error(real, fake, *split.held[2:]) * unit
+    if best.capped:
+        warn(_beyond(dual, value, len(real) + len(fake)))
     return _Measured(best, split, fake, value, error)
+
+
+def _beyond(dual: Dual, value: float, rows: int) -> str:
+    return (
+        f"the critic tells x and y apart so well that {rows} held-out rows cannot say by how much: "
+        f"{dual.divergence} may be far larger than {value:.3g}, or infinite. Take 'wasserstein' or 'js'"
+    )
 
 
 # ── the parts ───────────────────────────────────────────────────────────────────────────────
@@ -214,6 +234,7 @@ class _Trained:
     critic: Any
     score: float
     calibrate: Callable[[np.ndarray], np.ndarray] = np.asarray  # of its outputs
+    capped: bool = False  # its outputs reach as far as so many rows can show
 
 
 def _best_critic(
@@ -237,7 +258,8 @@ def _best_critic(
     best = max(found, key=lambda item: item.score)
     if dual.lipschitz:
         return _surely_best(best, found, dual, split)
-    return replace(best, calibrate=_calibration(dual, training, best.critic, split))
+    calibrate, capped = _calibration(dual, training, best.critic, split)
+    return replace(best, calibrate=calibrate, capped=capped)
 
 
 def _surely_best(best: _Trained, found: list[_Trained], dual: Dual, split: _Split) -> _Trained:
@@ -260,13 +282,17 @@ def _surely_best(best: _Trained, found: list[_Trained], dual: Dual, split: _Spli
     return best if best.score - exact.score > SURELY * error else exact
 
 
-def _calibration(dual: Dual, training: Any, critic: Any, split: _Split) -> Callable[[np.ndarray], np.ndarray]:
+def _calibration(
+    dual: Dual, training: Any, critic: Any, split: _Split
+) -> tuple[Callable[[np.ndarray], np.ndarray], bool]:
     """The scale and shift of the outputs whose bound is surely highest on the rows set aside, capped there.
 
     What a step (total variation) or a tail (χ²) asks of the outputs is not what training left; scale 0
     says that nothing is seen, and is worth exactly 0. The bound counts less its standard error, and outputs
     beyond what both sides reach are capped: else one row could be the whole estimate. A function of a
-    critic is a critic, so the bound remains one.
+    critic is a critic, so the bound remains one. Where the critic tells these rows apart, no scale is too
+    large for them, and one held-out row on the wrong side would cost without limit: outputs may lie as far
+    apart as ``_widest`` says.
     """
     from scipy.optimize import minimize
 
@@ -274,11 +300,15 @@ def _calibration(dual: Dual, training: Any, critic: Any, split: _Split) -> Calla
     real, fake = (training.outputs(critic, points, split.device) for points in (x, y))
 
     low, high = sorted((max(real.min(), fake.min()), min(real.max(), fake.max())))
+    widest, has_ceiling = _widest(dual, split)
+    steepest = widest / max(high - low, 1e-300)
 
     def applied(values: np.ndarray, scale: float, shift: float) -> np.ndarray:
         return scale * np.clip(values, low, high) + shift
 
     def loss(parameters: np.ndarray) -> float:
+        if abs(parameters[0]) > steepest:
+            return math.inf
         with np.errstate(over="ignore", invalid="ignore"):
             on_real, on_fake = applied(real, *parameters), applied(fake, *parameters)
             value = float(dual.bound(on_real, on_fake, a, b))
@@ -287,10 +317,24 @@ def _calibration(dual: Dual, training: Any, critic: Any, split: _Split) -> Calla
 
     starts = [(0.0, 0.0)] + [
         tuple(minimize(loss, (scale, 0.0), method="Nelder-Mead", options={"maxiter": 200}).x)
-        for scale in (1.0, 8.0)
+        for scale in sorted({min(scale, steepest / 2.0) for scale in (1.0, 8.0)})
     ]
     scale, shift = min(starts, key=lambda start: loss(np.asarray(start)))
-    return lambda values: applied(values, float(scale), float(shift))
+    capped = not has_ceiling and abs(scale) > 0.95 * steepest
+    return lambda values: applied(values, float(scale), float(shift)), capped
+
+
+def _widest(dual: Dual, split: _Split) -> tuple[float, bool]:
+    """How far apart outputs may lie, and whether the bound has a ceiling all the same, as JS has log 2.
+
+    n and m rows speak of ratios up to about n·m, and of no larger KL than their logarithm (McAllester &
+    Stratos 2020). Under a ceiling twice that leaves no more than 1/(n·m) of it out.
+    """
+    with np.errstate(all="ignore"):
+        near, far = (float(dual.bound(np.array([v]), np.array([-v]))) for v in (30.0, 60.0))
+    has_ceiling = math.isfinite(far) and far - near < 1e-6
+    ratios = math.log((len(split.held[0]) + 1.0) * (len(split.held[1]) + 1.0))
+    return (2.0 if has_ceiling else 1.0) * ratios, has_ceiling
 
 
 def _outputs(best: _Trained, dual: Dual, split: _Split) -> tuple[np.ndarray, np.ndarray]:

@@ -154,7 +154,7 @@ def olivetti(path: str, *, seed: int = 0) -> Dataset:
 def array(path: str, *, seed: int = 0) -> Dataset:
     """Any samples the command line can read: an array, a table, an idx file, a folder of images of one size.
 
-    Shuffled by the seed; a tenth each to validation and test. 8-bit images become [0, 1].
+    Shuffled by the seed; a tenth each to validation and test. 8-bit images become [0, 1], others must be so.
     """
     where = _existing(path.split(":")[0], "the data")
     files = sorted(where.iterdir()) if where.is_dir() else [where]
@@ -171,6 +171,12 @@ def array(path: str, *, seed: int = 0) -> Dataset:
         )
     if not np.isfinite(kept["array"]).all():
         raise ValueError(f"{path}: holds NaN or infinite values; remove those rows")
+    low, high = float(kept["array"].min()), float(kept["array"].max())
+    if len(kept["shape"]) and not (low >= 0.0 and high <= 1.0):
+        raise ValueError(
+            f"{path}: pixels that are not 8-bit must lie in [0, 1], these in [{low:g}, {high:g}]. "
+            "Divide by 255, or take (pixels + 1)/2 of pixels in [-1, 1]"
+        )
     return _tenths(where.stem, kept["array"], seed, tuple(kept["shape"].tolist()) or None)
 
 

@@ -168,8 +168,8 @@ def _noise(model: Model) -> tuple[np.ndarray, np.ndarray]:
             "the density of what a generator makes is known where it takes one number of noise: use latent=1 "
             f"and packing=1; got latent={recipe.latent}, packing={recipe.packing}"
         )
-    if recipe.prior == "uniform":
-        return np.linspace(-1, 1, STEPS + 1), np.full(STEPS, 1.0 / STEPS)
+    if recipe.half_width is not None:
+        return recipe.half_width * np.linspace(-1, 1, STEPS + 1), np.full(STEPS, 1.0 / STEPS)
     from scipy.special import ndtr
 
     ends = np.linspace(-ENDS, ENDS, STEPS + 1)

@@ -45,8 +45,9 @@ class Players:
 
     def noise(self, count: int) -> Tensor:
         shape = (count, self.recipe.latent)
-        if self.recipe.prior == "uniform":
-            return torch.rand(shape, device=self.device, dtype=self.dtype) * 2 - 1
+        if self.recipe.half_width is not None:
+            unit = torch.rand(shape, device=self.device, dtype=self.dtype) * 2 - 1
+            return unit * self.recipe.half_width
         return torch.randn(shape, device=self.device, dtype=self.dtype)
 
     def fake(self, generator: nn.Module, count: int) -> Any:

@@ -14,7 +14,7 @@ from scipy.spatial.distance import cdist
 
 import divergences as dv
 from divergences import pmf
-from divergences._inputs import check_pair
+from divergences._inputs import DivergenceWarning, check_pair
 from divergences.critic import networks, neural, training
 from divergences.critic.dual import DUALS, as_dual, variational
 from divergences.fdivergence import FDIVERGENCES, FDivergence, alpha_divergence
@@ -324,6 +324,25 @@ def test_f_duals_of_gaussians_are_within_ten_percent(name, d):
     assert abs(found.value - gaussian_truth(name, delta)) < 4 * found.standard_error
     assert found.certificate is None
     assert "in expectation" in found.notes[0]
+
+
+@pytest.mark.parametrize(("name", "truth"), [("kl", 18.0), ("nwj", 18.0), ("chi2", math.expm1(36.0))])
+def test_rows_that_are_told_apart_say_at_least_and_no_more(name, truth):
+    """N(0, 1) and N(6, 1): the bound on separate rows has no ceiling of its own."""
+    generator = np.random.default_rng(0)
+    x, y = generator.normal(size=(400, 1)), generator.normal(size=(400, 1)) + 6.0
+    with pytest.warns(DivergenceWarning, match="may be far larger"):
+        found = dv.neural_dual(x, y, divergence=name, steps=60, rng=0)
+    assert 0 < found.value < truth
+    assert "may be far larger" in found.notes[-1]
+
+
+@pytest.mark.parametrize("name", ["js", "tv", "least-squares"])
+def test_a_row_on_the_wrong_side_costs_no_more_than_its_share(name):
+    """Few rows set aside are told apart by chance, and held-out ones are not."""
+    generator = np.random.default_rng(0)
+    x, y = generator.normal(size=(60, 1)), generator.normal(size=(60, 1)) + 3.0
+    assert dv.neural_dual(x, y, divergence=name, steps=60, rng=0).value > -1.0
 
 
 def test_equal_distributions_are_not_told_apart():

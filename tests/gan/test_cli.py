@@ -100,6 +100,8 @@ def test_an_objective_brings_its_published_companions():
     assert hinge.regularizer == ring.regularizer, "it names none: the recipe's stays"
     assert recipes.with_objective(ring, "energy").regularizer == "none"
     assert recipes.with_objective(ring, "cramer-gan").critic.endswith("outputs=16)")
+    assert recipes.with_objective(ring.but(critic="goodfellow"), "mmd-gan").critic == "goodfellow(outputs=16)"
+    assert recipes.with_objective(ring.but(critic="mlp()"), "mmd-gan").critic == "mlp(outputs=16)"
 
 
 def test_data_choose_their_recipe(points, tmp_path):
@@ -152,6 +154,7 @@ def test_a_fault_is_one_line_and_exit_code_1(points, tmp_path, capsys):
         (["--precision", "16"], "precision must be one of"),
         (["--resume"], "--resume needs --out"),
         (["--resume", "--out", "nowhere"], "no such checkpoint"),
+        (["--resume", "--out", "nowhere", "--data", "grid"], "leave --data out"),
         (["--objectiv", "wgan"], "No such option"),
     ],
 )

@@ -296,3 +296,6 @@ def test_arrays_with_nan_or_too_few_rows_are_refused(tmp_path):
     np.save(tmp_path / "nan.npy", np.full((20, 2), np.nan))
     with pytest.raises(ValueError, match="holds NaN or infinite values"):
         data.load(str(tmp_path / "nan.npy"))
+    np.save(tmp_path / "signed.npy", np.linspace(-1, 1, 20 * 64, dtype=np.float32).reshape(20, 8, 8))
+    with pytest.raises(ValueError, match=r"must lie in \[0, 1\], these in \[-1, 1\]"):
+        data.load(str(tmp_path / "signed.npy"))

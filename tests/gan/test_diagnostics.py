@@ -91,11 +91,12 @@ def test_a_generators_masses_are_those_of_its_distribution(function, below):
     assert at.q.sum() == pytest.approx(1)
 
 
-def test_uniform_noise_and_the_data_have_their_densities():
-    recipe = Recipe(data="gaussian", objective="minimax", latent=1, prior="uniform")
+@pytest.mark.parametrize(("prior", "half"), [("uniform", 1.0), ("unit-uniform", math.sqrt(3))])
+def test_uniform_noise_and_the_data_have_their_densities(prior, half):
+    recipe = Recipe(data="gaussian", objective="minimax", latent=1, prior=prior)
     at = position(model(Map(lambda z, _: 2 * z), small_critic(), recipe), GAUSSIAN)
     np.testing.assert_allclose(
-        at.q, masses_between(at.edges, lambda x: np.clip((x + 2) / 4, 0, 1)), atol=1e-6
+        at.q, masses_between(at.edges, lambda x: np.clip(x / (4 * half) + 0.5, 0, 1)), atol=1e-6
     )
     np.testing.assert_allclose(at.p, masses_between(at.edges, ndtr), atol=1e-6)
     assert np.all(np.diff(at.z) > 0)

@@ -92,6 +92,13 @@ def test_lsgan_is_least_squares(batches):
     )
 
 
+def test_texts_of_metrics_are_read_with_options_and_hyphens():
+    assert parse("squared-mmd(bandwidth=1.5)").metric.options == {"bandwidth": 1.5}
+    assert parse("transport(p=1)").metric.options["p"] == 1
+    with pytest.raises(ValueError, match="takes its options by name"):
+        parse("transport(1)")
+
+
 def test_hinge_is_the_hinge(batches):
     real, fake = batches[0], batches[1][0]
     critic = network()

@@ -358,6 +358,22 @@ def test_a_resumed_run_has_the_bits_of_an_unbroken_one(tmp_path, update):
     assert same_bits(unbroken, again), "a run that is done stays as it is"
 
 
+def test_a_run_goes_on_at_its_own_precision_only(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(objective=Interrupting(25), out=tmp_path, precision="64-true")
+    with pytest.raises(ValueError, match=r"precision \('64-true' there, '32-true' now\)"):
+        run(out=tmp_path, resume=True)
+    run(out=tmp_path, resume=True, precision="64-true")
+
+
+@pytest.mark.parametrize("update", ["simultaneous", "extragradient"])
+def test_every_update_trains_without_a_critic(update):
+    recipe = SMALL.but(update=update, objective="energy", regularizer="none", iterations=200)
+    found = train(recipe, dataset=RING, measure=None, log_every=10, accelerator="cpu")
+    assert found.critic is None
+    assert found.history[-1]["generator_loss"] < found.history[0]["generator_loss"]
+
+
 def test_a_log_that_ran_ahead_of_the_checkpoint_is_cut_back(tmp_path):
     checkpoint = tmp_path / "checkpoint.pt"
     with pytest.raises(KeyboardInterrupt):
@@ -611,6 +627,8 @@ def test_scaling_is_undone_on_the_way_out():
         ({"batch": 0}, "batch must be a whole number, at least 1; got 0"),
         ({"update": "sequential"}, "update must be one of alternating, simultaneous, extragradient"),
         ({"ema": 1.0}, "ema must be a decay in [0, 1), got 1.0"),
+        ({"ema": "abc"}, "ema must be a number, got 'abc'"),
+        ({"momentum": "0.5 to 0.7 in 10"}, "moves that of sgd"),
         ({"packing": 3}, "batch must be a multiple of packing"),
         ({"schedule": "cosin"}, "unknown schedule 'cosin'; did you mean 'cosine'?"),
         ({"momentum": "0.5"}, "momentum must read like"),
