@@ -36,12 +36,17 @@ def lines(saved: dict[str, Any]) -> list[str]:
         peers = [key.removesuffix("_over_ours") for key in row if key.endswith("_over_ours")]
         against = "; ".join(
             f"{peer} {seconds(row[peer]['cpu'])} s, {row[peer]['peak_mb']:.0f} MB: "
-            f"**{row[f'{peer}_over_ours']:.1f}×**"
+            f"**{ratio(row[f'{peer}_over_ours'])}×**"
             for peer in peers
         )
         out.append(f"| {name} | {seconds(ours['cpu'])} | {ours['peak_mb']:.0f} | {gap} | {against} |")
     versions = ", ".join(f"{name} {version}" for name, version in saved.get("versions", {}).items())
     return [*out, "", f"{versions}."]
+
+
+def ratio(value: float) -> str:
+    """Two digits behind the point where one would hide what is lost."""
+    return f"{value:.1f}" if value >= 1 else f"{value:.2f}"
 
 
 def seconds(value: float) -> str:

@@ -11,6 +11,23 @@ from rows.common import Row
 ITERATIONS = 600
 
 
+def rates(recipe: Any) -> tuple[float, float]:
+    """Of generator and critic."""
+    from gan import _spec
+
+    texts = recipe.generator_optimizer, recipe.critic_optimizer
+    first, second = (_spec.parse(text, "an optimizer").options["lr"] for text in texts)
+    return first, second
+
+
+def penalty(recipe: Any) -> tuple[float, float, int]:
+    """R1 + R2 of the recipe: first and last weight, and every how many steps."""
+    from gan import _spec
+
+    spec = _spec.parse(recipe.regularizer, "a regularizer")
+    return spec.values[0], spec.options["final"], spec.options["every"]
+
+
 def problem(seed: int, size: int | None) -> tuple[Any, ...]:
     """The ring's recipe for some iterations, its data, and a pair of networks to start from."""
     import torch
@@ -43,17 +60,20 @@ def bare(recipe: Any, dataset: Any, generator: Any, critic: Any) -> dict[str, fl
     real = torch.from_numpy(dataset.train[: recipe.batch] / dataset.train.std())
     z = torch.randn(recipe.batch, recipe.latent)
     pair = [
-        torch.optim.Adam(n.parameters(), lr=1e-2, betas=(0.5, 0.9), fused=True) for n in (generator, critic)
+        torch.optim.Adam(network.parameters(), lr=rate, betas=(0.5, 0.9), fused=True)
+        for network, rate in zip((generator, critic), rates(recipe), strict=True)
     ]
+    first, _, every = penalty(recipe)
     weights = list(critic.parameters())
     for t in range(recipe.iterations):
         fake = generator(z)
         held = fake.detach()
         loss = softplus(critic(held) - critic(real)).mean()
-        if t % 4 == 0:
+        if t % every == 0:
             points = torch.cat([real, held]).requires_grad_(True)
             (slopes,) = torch.autograd.grad(critic(points).sum(), points, create_graph=True)
-            loss = loss + 0.4 * slopes.square().sum(1).mean()
+            # γ/2 times the sum of both means, which is twice the mean over all points
+            loss = loss + every * first * slopes.square().sum(1).mean()
         pair[1].zero_grad()
         loss.backward()
         pair[1].step()
@@ -81,11 +101,13 @@ def published_style(recipe: Any, dataset: Any, generator: Any, critic: Any) -> d
     rows = torch.from_numpy(dataset.train / dataset.train.std())
     loader = DataLoader(TensorDataset(rows), batch_size=recipe.batch, shuffle=True, drop_last=True)
     average = copy.deepcopy(generator)
-    optimizer_g = torch.optim.Adam(generator.parameters(), lr=1e-2, betas=(0.5, 0.9))
-    optimizer_d = torch.optim.Adam(critic.parameters(), lr=1e-2, betas=(0.5, 0.9))
+    of_generator, of_critic = rates(recipe)
+    first, final, every = penalty(recipe)
+    optimizer_g = torch.optim.Adam(generator.parameters(), lr=of_generator, betas=(0.5, 0.9))
+    optimizer_d = torch.optim.Adam(critic.parameters(), lr=of_critic, betas=(0.5, 0.9))
     schedules = [
-        torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.iterations, eta_min=1e-4)
-        for optimizer in (optimizer_g, optimizer_d)
+        torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.iterations, eta_min=0.01 * rate)
+        for optimizer, rate in ((optimizer_g, of_generator), (optimizer_d, of_critic))
     ]
 
     def zero_centred(points: Any) -> Any:
@@ -106,9 +128,9 @@ def published_style(recipe: Any, dataset: Any, generator: Any, critic: Any) -> d
             fake = generator(torch.randn(recipe.batch, recipe.latent))
         on_real, on_fake = critic(real), critic(fake)
         loss_d = softplus(on_fake - on_real).mean()
-        if t % 4 == 0:
-            gamma = 0.3 * (1e-4 / 0.3) ** (t / recipe.iterations)
-            loss_d = loss_d + 4 * gamma / 2 * (zero_centred(real) + zero_centred(fake))
+        if t % every == 0:
+            gamma = first * (final / first) ** (t / recipe.iterations)
+            loss_d = loss_d + every * gamma / 2 * (zero_centred(real) + zero_centred(fake))
         loss_d.backward()
         optimizer_d.step()
         log["errD"] = loss_d.item()
