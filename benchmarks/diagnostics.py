@@ -96,8 +96,8 @@ is no equilibrium, none found proves little.""",
 loop's own steps, losses and regularisers, and takes the eigenvalues of one step at the equilibrium. They
 are the published ones: 1 ± ihf′(0) for simultaneous steps, on the unit circle for alternating ones, 1 +
 h(−γ/2 ± √(γ²/4 − f′(0)²)) with R1 or R2. The penalties of WGAN-GP and DRAGAN have a kink at ψ = 0 and no
-Jacobian there; one-sided ones and LeCam's vanish near it and change nothing. Spectral normalisation leaves one
-weight only its sign: no game.""",
+Jacobian there; one-sided ones and LeCam's vanish near it and change nothing. Spectral normalisation
+leaves one weight only its sign: no game.""",
     ),
 }
 

@@ -141,9 +141,15 @@ def _equilibrium(asked: Asked) -> tuple[Any, Any]:
 
 
 GAMES = (
-    ("minimax", "none"), ("minimax", "r1(1.0)"), ("minimax", "r2(1.0)"), ("minimax", "r1r2(1.0)"),
-    ("minimax", "dragan(1.0)"), ("minimax", "lecam(0.3)"), ("wgan", "clip(1.0)"),
-    ("wgan-gp", "gradient-penalty(1.0)"), ("wgan", "one-sided-gradient-penalty(1.0)"),
+    ("minimax", "none"),
+    ("minimax", "r1(1.0)"),
+    ("minimax", "r2(1.0)"),
+    ("minimax", "r1r2(1.0)"),
+    ("minimax", "dragan(1.0)"),
+    ("minimax", "lecam(0.3)"),
+    ("wgan", "clip(1.0)"),
+    ("wgan-gp", "gradient-penalty(1.0)"),
+    ("wgan", "one-sided-gradient-penalty(1.0)"),
 )  # fmt: skip  (spectral normalisation leaves a critic of one weight no choice but its sign)
 
 
