@@ -152,11 +152,24 @@ deviation within modes over σ. Bounds: all modes, 95 % (subspace 80 %), reverse
 CPU minutes. `energy` has no critic. Seeds are others than those that settings were tried on. Of earlier
 settings, ten seeds each, the ring's met all bounds on nine and nine, the grid's on five, eight and eight; two
 batteries of the grid were broken off at the first run beyond a bound, the fourth and the third. Each time the
-recipe was changed and new seeds taken.
+recipe was changed and new seeds taken.{again(found)}
 
 {chr(10).join(lines)}
 
 {versions(found)}"""
+
+
+def again(found: dict[str, Any]) -> str:
+    """Runs whose CPU time was taken twice."""
+    said = ""
+    for name, entry in recipes(found):
+        for seed, run in entry["runs"].items():
+            if "cpu_minutes_first" in run:
+                said += (
+                    f" Seed {seed} of the {name} took {run['cpu_minutes_first']:.2f} CPU minutes beside test "
+                    f"runs\nand was run again alone: {run['cpu_minutes']:.2f} minutes, the same bits."
+                )
+    return said
 
 
 FIELDS = {"modes": 0, "high_quality": 1, "reverse_kl": 4, "spread": 3, "cpu_minutes": 1}
