@@ -79,6 +79,9 @@ def neural_dual(
     10⁷ pairs), else that of a feasible plan. The notes say how low the critic is. Training is the same for
     the same ``rng``, on one machine; torch's own generators are left alone.
 
+    Where the critic tells the rows apart, a bound without a ceiling (KL, χ² and such) is held to what so many
+    rows can show, and a warning says that the divergence may be far larger, or infinite.
+
     Source: Nguyen, Wainwright & Jordan 2010; Arjovsky, Chintala & Bottou 2017. Needs PyTorch.
 
     >>> import numpy as np
