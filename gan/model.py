@@ -15,7 +15,7 @@ from gan.autoencoder import Autoencoder
 from gan.data import Dataset
 from gan.recipes import Recipe
 
-__all__ = ["Frame", "Model", "load", "noise"]
+__all__ = ["Frame", "Model", "load", "noise", "noise_on"]
 
 CHUNK = 4096  # samples decoded at a time
 
@@ -89,6 +89,14 @@ def noise(n: int, recipe: Recipe, rng: np.random.Generator) -> Tensor:
     else:
         z = rng.standard_normal((n, recipe.latent))
     return torch.from_numpy(z.astype(np.float32))
+
+
+def noise_on(device: torch.device, dtype: torch.dtype, n: int, recipe: Recipe) -> Tensor:
+    """The same from torch's own generator, there and then: what training draws."""
+    shape = (n, recipe.latent)
+    if recipe.half_width is not None:
+        return (torch.rand(shape, device=device, dtype=dtype) * 2 - 1) * recipe.half_width
+    return torch.randn(shape, device=device, dtype=dtype)
 
 
 @dataclass(slots=True, eq=False)

@@ -23,7 +23,7 @@ from divergences._progress import Bar
 from gan import _checkpoint, _optimizers, autoencoder, data, networks, regularizers
 from gan._log import Log
 from gan._random import Batches, reseed, seeded
-from gan.model import Frame, Model
+from gan.model import Frame, Model, noise_on
 from gan.recipes import Recipe
 
 __all__ = ["TrainingFault", "framed", "is_first_process", "train"]
@@ -299,11 +299,7 @@ class _Run:
         return samples if count == 1 else samples.reshape(len(samples) // count, -1)
 
     def _noise(self, size: int) -> Tensor:
-        shape = (size, self.recipe.latent)
-        if self.recipe.half_width is not None:
-            unit = torch.rand(shape, device=self.device, dtype=self.dtype) * 2 - 1
-            return unit * self.recipe.half_width
-        return torch.randn(shape, device=self.device, dtype=self.dtype)
+        return noise_on(self.device, self.dtype, size, self.recipe)
 
     # ── gradients and steps ──
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gan import _optimizers, objectives, regularizers
 from gan.data import Dataset
-from gan.model import Model
+from gan.model import Model, noise_on
 from gan.objectives import Objective
 
 __all__ = ["Players", "check_steps", "descend", "looks"]
@@ -44,11 +44,7 @@ class Players:
         return self.packed(self.train[torch.randint(len(self.train), (count,), device=self.device)])
 
     def noise(self, count: int) -> Tensor:
-        shape = (count, self.recipe.latent)
-        if self.recipe.half_width is not None:
-            unit = torch.rand(shape, device=self.device, dtype=self.dtype) * 2 - 1
-            return unit * self.recipe.half_width
-        return torch.randn(shape, device=self.device, dtype=self.dtype)
+        return noise_on(self.device, self.dtype, count, self.recipe)
 
     def fake(self, generator: nn.Module, count: int) -> Any:
         """A batch of samples, or a tuple of them where the objective takes several."""
