@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from gan import training
+from gan._run import Run
 from gan._random import seeded
 from gan.data import Dataset
 from gan.diagnostics._play import check_steps
@@ -140,7 +141,7 @@ class _Game:
         )  # fmt: skip
         zeros = np.zeros((2, 1), np.float32)
         self.update = training.UPDATES[recipe.update]
-        self.run: Any = training._Run(
+        self.run: Any = Run(
             recipe, training._fabric("cpu", "32-true"), Dataset("a point at 0", zeros, zeros, zeros), None,
             generator=_Point().double(), critic=_Slope().double(), frame=None, compile=False, progress=False,
             folder=None, resume=False,
