@@ -26,7 +26,8 @@ def curves(name: str, one: dict[str, Any]) -> Picture | None:
     if not table:
         return None
     order = ranked(table, one["headline"])
-    with canvas(1, columns=1, height=4.2) as (figure, axes):
+    half = -(-len(order) // 2)  # a line each in one panel would be a skein
+    with canvas(2, columns=2, height=5.6) as (figure, axes):
         for number, objective in enumerate(order):
             runs = [run["curve"] for run in one["runs"][objective]["cpu"].values()]
             longest = max(map(len, runs), default=0)
@@ -34,14 +35,20 @@ def curves(name: str, one: dict[str, Any]) -> Picture | None:
             if longest < 2:
                 continue
             middle = np.median(np.stack(whole), axis=0)
-            axes[0].plot(
+            panel, place = divmod(number, half)
+            axes[panel].plot(
                 middle[1:, 0], np.maximum(middle[1:, 2], 1e-6), label=objective, linewidth=1.1,
-                color=HUES[number % len(HUES)], linestyle=STYLES[number // len(HUES) % 2],
+                color=HUES[place % len(HUES)], linestyle=STYLES[place // len(HUES) % len(STYLES)],
             )  # fmt: skip
-        axes[0].set_yscale("log")
-        axes[0].set_xlabel("CPU seconds of training")
+        axes[1].sharey(axes[0])
+        for panel, axis in enumerate(axes):
+            axis.set_yscale("log")
+            axis.set_xlabel("CPU seconds of training")
+            axis.set_title(("first half of the table", "second half")[panel], fontsize=8)
+            axis.legend(
+                loc="upper center", bbox_to_anchor=(0.5, -0.16), fontsize=7, handlelength=1.6, ncols=2
+            )
         axes[0].set_ylabel("energy distance to validation data")
-        figure.legend(loc="outside lower center", ncols=3, fontsize=7, handlelength=1.6)
     caption = (
         "Energy distance between validation data and samples of the averaged generator during "
         "training, where "

@@ -224,14 +224,13 @@ def introduction(found: dict[str, Any]) -> str:
     told = f"{seeds[0]} to {seeds[-1]}" if seeds else "none yet"
     smoke = "Its budgets are so small that it only shows that every part works. "
     return (
-        f"Tier {found['tier']}. {smoke if found['tier'] == 'smoke' else ''}On each data set all "
-        f"objectives have the same networks, batch, schedule, "
-        "number of tuning trials and budget: once equal CPU seconds, once equal gradient evaluations "
-        "(a batch "
-        f"through one player's loss and back). Seeds {told}; medians with bootstrap intervals, never "
-        f"the best "
-        "run; runs that stop at NaN or a gradient past its limit are counted as failed. Losses without a "
-        "published penalty have R1 + R2 as the relativistic one has."
+        f"Tier {found['tier']}. {smoke if found['tier'] == 'smoke' else ''}On each data set all objectives "
+        "have the same networks, batch, schedule, number of tuning trials and budget: once equal CPU "
+        "seconds, once equal gradient evaluations (a batch through one player's loss and back). "
+        f"Seeds {told}; medians with bootstrap intervals, never the best run; runs that stop at NaN or a "
+        "gradient past its limit are counted as failed. Losses without a published penalty have R1 + R2 as "
+        "the relativistic one has. Settings were chosen at equal CPU time and are the same at equal gradient "
+        "evaluations, where others might do better."
     )
 
 

@@ -260,7 +260,7 @@ def test_cells_become_pages(bench, tmp_path, monkeypatch):
         runs.do(bench, bench.run("ring", "energy", budget, 100))
     results.write(bench, tmp_path, tmp_path)
     text = (tmp_path / "losses.md").read_text()
-    assert "ring: 2 of 60 runs" in text
+    assert "ring: 2 of 68 runs" in text
     assert "| energy | 1 of 1 |" in text
     assert "memoriser: training rows" in text
     page = (tmp_path / "losses" / "index.html").read_text()
