@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from gan import training
-from gan._run import Run
 from gan._random import seeded
+from gan._run import Run
 from gan.data import Dataset
 from gan.diagnostics._play import check_steps
 from gan.recipes import Recipe
