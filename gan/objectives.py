@@ -200,10 +200,14 @@ def _wasserstein(name: str, reference: str, regularizer: str, steps: int | str) 
     return make
 
 
+# bounds of the same divergences whose outputs are no exponents: e^2v overflows in a few steps of a game
+TRAINABLE = {"chi2": DUALS["pearson"], "neyman_chi2": DUALS["neyman"]}
+
+
 def _f_gan(divergence: str = "kl", *, saturating: bool = True) -> Objective:
     """Any row of FDIVERGENCES; ``saturating=False`` raises E_Q g(v) instead (Nowozin et al. 2016, §3.2)."""
     row = as_fdivergence(divergence)
-    dual = variational(row)
+    dual = TRAINABLE.get(row.name) or variational(row)
     inner = dual.composite if saturating else dual.activation
     return DualObjective(
         f"f-gan(divergence={row.name!r})", row.name,

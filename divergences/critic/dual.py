@@ -130,6 +130,12 @@ def _half_tanh(v: Array) -> Array:
     return namespace(v).tanh(v / 2.0)
 
 
+def _from_minus_two(v: Array) -> Array:
+    """f* of Pearson's χ² at v: v²/4 + v from its least value on, −1 below."""
+    xp = namespace(v)
+    return xp.where(v > -2.0, v * v / 4.0 + v, -1.0)
+
+
 DUALS: dict[str, Dual] = {
     **{name: variational(row) for name, row in FDIVERGENCES.items()},
     # never below the variational bound of the same critic (Poole et al. 2019, §2.2), which is "nwj"
@@ -139,6 +145,18 @@ DUALS: dict[str, Dual] = {
         log_mean=True, optimum=_identity,
     ),
     "nwj": variational(FDIVERGENCES["kl"]),
+    # χ² and Neyman's with an output that is the ratio less one, doubled, where the rows above have its
+    # logarithm: squares instead of exponentials, which a critic can be trained on against a generator
+    "pearson": Dual(
+        "pearson", "chi2", _identity, _from_minus_two,
+        "Nowozin, Cseke & Tomioka 2016, table 2",
+        optimum=lambda v: 2.0 * namespace(v).expm1(v),
+    ),
+    "neyman": Dual(
+        "neyman", "neyman_chi2", lambda v: -_from_minus_two(-v), _identity,
+        "Nowozin, Cseke & Tomioka 2016, table 2, with P and Q exchanged",
+        optimum=lambda v: -2.0 * namespace(v).expm1(-v),
+    ),
     "hinge": Dual(
         "hinge", "tv",
         lambda v: namespace(v).clip(v, None, 1.0) / 2.0, lambda v: namespace(v).clip(v, -1.0, None) / 2.0,

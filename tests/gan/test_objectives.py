@@ -12,6 +12,8 @@ import divergences as dv
 from gan import regularizers
 from gan.models import Flow, Gaussian, fit
 from gan.objectives import ADVERSARIAL, EXPLICIT, OBJECTIVES, Objective, SampleObjective, Value, parse
+from gan.recipes import Recipe
+from gan.training import train
 
 CRITICS = list(ADVERSARIAL)
 SAMPLES = [
@@ -132,6 +134,19 @@ def test_f_gan_losses_are_finite_or_honestly_infinite_far_out(divergence, far):
     assert not torch.isnan(torch.autograd.grad(loss, fake)[0]).any()
     if divergence in ("reverse_kl", "js", "triangular", "tv"):
         assert torch.isfinite(loss)
+
+
+@pytest.mark.parametrize("divergence", ["chi2", "neyman_chi2"])
+def test_f_gans_of_both_chi2_can_be_trained(divergence):
+    """With e^2v in their losses, both stopped at a gradient beyond any limit within thirty iterations."""
+    recipe = Recipe(
+        data="ring(n=500)", generator="fourier(32, 32)", critic="fourier(32, 32, high=20.0)", latent=2,
+        batch=128, objective=f"f-gan(divergence={divergence})", regularizer="r1r2(0.2, every=4)",
+        generator_optimizer="adam(lr=0.01, beta1=0.5, beta2=0.9)",
+        critic_optimizer="adam(lr=0.01, beta1=0.5, beta2=0.9)", iterations=150,
+    )  # fmt: skip
+    model = train(recipe, measure=None, progress=False)
+    assert np.isfinite(model.sample(10, rng=0)).all()
 
 
 def test_f_gan_non_saturating(batches):
