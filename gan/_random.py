@@ -59,13 +59,16 @@ class Batches:
     their shares of one batch.
     """
 
-    def __init__(self, rows: Tensor, batch: int, seed: int, *, rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self, rows: Tensor, batch: int, seed: int, *, rank: int = 0, world: int = 1, packing: int = 1
+    ) -> None:  # fmt: skip
         if batch > len(rows):
             raise ValueError(
                 f"batch must be at most the {len(rows)} training samples, got {batch}; take a smaller batch"
             )
-        if batch % world:
-            raise ValueError(f"batch must be a multiple of the {world} processes, got {batch}")
+        if batch % (world * packing):
+            times = f" times packing {packing}" if packing > 1 else ""
+            raise ValueError(f"batch must be a multiple of the {world} processes{times}, got {batch}")
         self.rows, self.batch, self.seed = rows, batch, seed
         self.share = slice(rank * batch // world, (rank + 1) * batch // world)
         self.per_epoch = len(rows) // batch

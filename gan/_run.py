@@ -16,9 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from gan import _checkpoint, _optimizers, autoencoder, data, networks, regularizers
-from gan._random import Batches
+from gan._random import Batches, seeded
 from gan.model import Frame, Model, noise_on
 from gan.recipes import Recipe
+
+__all__ = ["Run", "framed", "threads"]
 
 MEASURED = 1000  # samples on each side of a measurement
 
@@ -38,6 +40,8 @@ class Run:
         state = _resumable(folder, recipe, _precision(fabric)) if resume else None
         if state is not None:
             frame = Frame.from_state(state["frame"])
+        if frame is None and recipe.space != "data":
+            _refuse_early(recipe, self.objective, self.dataset, generator, critic)
         self.frame = framed(recipe, self.dataset, self.device, progress) if frame is None else frame
         if self.frame.autoencoder is not None:
             self.frame.autoencoder.to(self.device)
@@ -48,6 +52,8 @@ class Run:
                 networks.generator(recipe.generator, recipe.latent, space) if generator is None else generator
             )
             self.generator = made.to(self.device)
+            if generator is None:
+                _refuse_out_of_reach(recipe, self.generator, rows)
             self.critic = self._make_critic(space, critic)
         self.dtype = next(self.generator.parameters()).dtype
         text = recipe.regularizer
@@ -56,6 +62,8 @@ class Run:
         if self.critic is not None:
             self.regularizer.prepare(self.critic)
         self.averaged = copy.deepcopy(self.generator).requires_grad_(False)
+        if self.dtype == torch.bfloat16:
+            self.averaged = self.averaged.float()  # an average moves by less than bfloat16's steps
         self._make_optimizers()
         self.batches = Batches(
             rows.to(self.device, self.dtype),
@@ -63,10 +71,12 @@ class Run:
             recipe.seed,
             rank=self.rank,
             world=fabric.world_size,
+            packing=recipe.packing,
         )
         self.zero = torch.zeros((), device=self.device)
         self.iteration = self.critic_step = self.drawn = 0
         self.history: list[dict[str, Any]] = []
+        self.measure: str | None = None  # of the log; kept so that a resumed one goes on with it
         self._before, self._started = 0.0, time.monotonic()
         self._latest: tuple[Any, Any] | None = None
         self._play_generator: Any = torch.compile(self.generator) if compile else self.generator
@@ -91,9 +101,7 @@ class Run:
         self.optimizers = [self.fabric.setup_optimizers(one) for one in made]
         self._rate = _optimizers.rate(recipe.schedule, recipe.iterations)
         self._momentum = _optimizers.momentum(recipe.momentum)
-        if self._momentum and not any(
-            "momentum" in group for o in self.optimizers for group in o.param_groups
-        ):
+        if self._momentum and not any(isinstance(o.optimizer, torch.optim.SGD) for o in self.optimizers):
             raise ValueError(
                 f"momentum ({recipe.momentum!r}) moves that of sgd; the optimizers are "
                 f"{recipe.generator_optimizer} and {recipe.critic_optimizer}"
@@ -134,17 +142,17 @@ class Run:
         with self.fabric.autocast():
             loss = self.objective.critic_loss(self._play_critic, real, fake)
             penalty = self.regularizer.penalty(
-                self._bounded(fake), real, fake[0] if isinstance(fake, tuple) else fake,
+                self._bounded(real, fake), real, fake[0] if isinstance(fake, tuple) else fake,
                 step=self.critic_step, progress=self.iteration / self.recipe.iterations,
             )  # fmt: skip
         whole = loss if penalty is None else loss + penalty
         self._latest = (real, fake)
         return loss.detach(), self._descend(whole, self.critic_weights)
 
-    def _bounded(self, fake: Any) -> Any:
+    def _bounded(self, real: Tensor, fake: Any) -> Any:
         """The function whose slopes a penalty bounds: the critic, or what the objective makes of it."""
         witness = getattr(self.objective, "witness", None)
-        return self.critic if witness is None else witness(self.critic, fake)
+        return self.critic if witness is None else witness(self.critic, real, fake)
 
     def generator_gradient(self, real: Tensor, fake: Any) -> tuple[Tensor, Tensor]:
         """The same for the generator, through a critic that stands still."""
@@ -183,7 +191,7 @@ class Run:
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["first_lr"] * factor
-                if self._momentum is not None and "momentum" in group:
+                if self._momentum is not None and isinstance(optimizer.optimizer, torch.optim.SGD):
                     group["momentum"] = self._momentum(self.iteration)
 
     @torch.no_grad()
@@ -192,6 +200,8 @@ class Run:
         t = self.iteration
         decay = min(self.recipe.ema, (t + 1) / (t + 10)) if self.recipe.ema else 0.0
         averages, weights = zip(*self._averages, strict=True)
+        if self.dtype == torch.bfloat16:
+            weights = tuple(weight.float() for weight in weights)
         torch._foreach_lerp_(averages, weights, 1 - decay)
 
     # ── looking ──
@@ -215,6 +225,7 @@ class Run:
     def measured(self, metric: str) -> float:
         """A metric between held-out data and samples of the averaged generator."""
         import divergences
+        from divergences.inference.rows import with_rng
 
         self._copy_buffers()
         held_out = self.dataset.validation
@@ -222,7 +233,8 @@ class Run:
         count = MEASURED if self.dataset.d <= 100 else MEASURED // 4
         # the same noise every time: the curve then moves with the generator alone
         samples = self.model().sample(count, rng=[self.recipe.seed, 0])
-        return float(divergences.parse(metric)(held_out[:count], samples))
+        drawn = with_rng(divergences.parse(metric), self.recipe.seed)
+        return float(drawn(held_out[:count], samples))
 
     @property
     def seconds(self) -> float:
@@ -262,6 +274,7 @@ class Run:
             "optimizers": [optimizer.optimizer.state_dict() for optimizer in self.optimizers],
             "regularizer": self.regularizer.state_dict(),
             "regularizer_text": self.regularizer_text,
+            "measure": self.measure,
             "iteration": self.iteration, "critic_step": self.critic_step, "drawn": self.drawn,
             "seconds": self.seconds,
             "history": list(self.history),
@@ -310,6 +323,48 @@ def _objective(recipe: Recipe) -> Any:
             f"{found.name} needs a model with a density (gan.models); this loop trains generators"
         )
     return found
+
+
+def _refuse_early(
+    recipe: Recipe, objective: Any, dataset: data.Dataset, generator: nn.Module | None,
+    critic: nn.Module | None,
+) -> None:  # fmt: skip
+    """Make what the texts name once, on the side: a slip should not cost the fit of an autoencoder."""
+    space = networks.Space(autoencoder.settings(recipe.space).code)
+    weight = torch.zeros(1, requires_grad=True)
+    with seeded(torch.device("cpu"), 0):
+        if generator is None:
+            networks.generator(recipe.generator, recipe.latent, space)
+        if critic is None and objective.needs_critic:
+            networks.critic(recipe.critic, space, packing=recipe.packing)
+    regularizers.parse(recipe.regularizer)
+    for text in (recipe.generator_optimizer, recipe.critic_optimizer):
+        _optimizers.optimizer(text, [weight])
+    _optimizers.rate(recipe.schedule, recipe.iterations)
+    _optimizers.momentum(recipe.momentum)
+    if recipe.critic_steps is not None:
+        _optimizers.critic_steps(recipe.critic_steps)
+    Batches(torch.empty(len(dataset.train), 0), recipe.batch, recipe.seed)
+
+
+OUTPUTS = {nn.Sigmoid: (0.0, 1.0), nn.Tanh: (-1.0, 1.0)}
+BEYOND = 0.01  # of the data that a generator may be unable to make
+
+
+def _refuse_out_of_reach(recipe: Recipe, generator: nn.Module, rows: Tensor) -> None:
+    """A generator whose last layer ends before the data do would train, and never make them."""
+    layers = [part for part in generator.modules() if not list(part.children())]
+    moving = [part for part in layers if not isinstance(part, (nn.Identity, nn.Flatten, networks.Rows))]
+    if not moving or type(moving[-1]) not in OUTPUTS:
+        return
+    low, high = OUTPUTS[type(moving[-1])]
+    beyond = float(((rows < low) | (rows > high)).float().mean())
+    if beyond > BEYOND:
+        shown = "their codes" if recipe.space != "data" else f"the data with scaling={recipe.scaling!r}"
+        raise ValueError(
+            f"generator {recipe.generator!r} makes numbers in [{low:g}, {high:g}], and {100 * beyond:.0f} % "
+            f"of {shown} lie outside; take output=linear, or scaling='none' for data that lie within"
+        )
 
 
 def _average_gradients(fabric: Any, weights: Iterable[Tensor]) -> None:

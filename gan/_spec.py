@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-__all__ = ["Spec", "build", "did_you_mean", "parse"]
+__all__ = ["Spec", "build", "did_you_mean", "parse", "text"]
 
 T = TypeVar("T")
 
@@ -58,6 +58,17 @@ def parse(text: str, what: str) -> Spec:
         ) from None
     name = match["name"].replace("_", "-")
     return Spec(name, values, options)
+
+
+def text(name: str, values: Iterable[Any] = (), options: Mapping[str, Any] | None = None) -> str:
+    """The text that ``parse`` reads so.
+
+    >>> text("mlp", (64, 64), {"activation": "relu"})
+    "mlp(64, 64, activation='relu')"
+    """
+    inside = [repr(value) for value in values]
+    inside += [f"{key}={value!r}" for key, value in (options or {}).items()]
+    return f"{name}({', '.join(inside)})"
 
 
 def build(text: str, known: Mapping[str, Callable[..., T]], what: str, **given: Any) -> T:

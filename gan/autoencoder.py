@@ -68,6 +68,11 @@ class Settings:
     code_noise: float = 0.1
 
 
+def settings(text: str) -> Settings:
+    """What a text such as ``"autoencoder(8)"`` asks for."""
+    return _spec.build(text, {"autoencoder": Settings}, "a space")
+
+
 def fit(
     text: str, rows: Tensor, *, seed: int, device: torch.device, progress: bool | None = None
 ) -> Autoencoder:
@@ -77,7 +82,7 @@ def fit(
     the statistics of the codes are taken once more, over all rows without noise. The same seed gives the
     same bits on a processor.
     """
-    how = _spec.build(text, {"autoencoder": Settings}, "a space")
+    how = settings(text)
     if rows.min() < 0 or rows.max() > 1:
         raise ValueError(
             "an autoencoder takes images with pixels in [0, 1]; these reach from "

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -92,8 +92,9 @@ def train(
     ] = None,
     compile: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
     measure: Annotated[
-        str, typer.Option(metavar="SPEC", help="The metric watched on held-out data; 'none' for none.")
-    ] = "energy",
+        str | None,
+        typer.Option(metavar="SPEC", help="The metric watched on held-out data: energy; 'none' for none."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:  # fmt: skip
     """Train a generator; leave samples, curves, a checkpoint and an HTML report in a folder.
@@ -115,7 +116,7 @@ def train(
         if resume:
             given = {"--data": data, "--objective": objective, "--recipe": recipe}
             chosen, kept = _resumed(out, [name for name, value in given.items() if value is not None])
-            precision = precision or kept
+            precision, measure = precision or kept["precision"], measure or kept["measure"] or "none"
         else:
             chosen = _recipe(data, objective, recipe, changes.get("critic"))
         chosen = chosen.but(**changes)
@@ -126,7 +127,7 @@ def train(
             model = training.train(
                 chosen, dataset=dataset, out=folder, resume=resume, accelerator=accelerator,
                 precision=precision or "32-true", compile=compile, progress=bar,
-                measure=None if measure == "none" else measure,
+                measure=None if measure == "none" else measure or "energy",
             )  # fmt: skip
         except training.TrainingFault as fault:
             _shell.complain(str(fault))
@@ -153,8 +154,8 @@ def _recipe(data: str | None, objective: str | None, name: str | None, critic: s
     return found if objective is None else recipes.with_objective(found, objective)
 
 
-def _resumed(out: str | None, given: list[str]) -> tuple[Recipe, str]:
-    """The recipe in a folder's checkpoint, and the precision it was trained at."""
+def _resumed(out: str | None, given: list[str]) -> tuple[Recipe, dict[str, Any]]:
+    """The recipe in a folder's checkpoint, the precision it was trained at and the measure of its log."""
     from gan import _checkpoint
     from gan.recipes import Recipe
 
@@ -165,7 +166,8 @@ def _resumed(out: str | None, given: list[str]) -> tuple[Recipe, str]:
             f"--resume goes on with the recipe of the run in {out}: leave {', '.join(given)} out"
         )
     state = _checkpoint.load(Path(out) / "checkpoint.pt")
-    return Recipe.from_dict(state["recipe"]), str(state.get("precision", "32-true"))
+    kept = {"precision": state.get("precision", "32-true"), "measure": state.get("measure", "energy")}
+    return Recipe.from_dict(state["recipe"]), kept
 
 
 if __name__ == "__main__":

@@ -62,8 +62,9 @@ def render(found: Comparison, dataset: Dataset) -> str:
     introduction = (
         f"Data {recipe['data']}, generator {recipe['generator']}, critic {recipe['critic']}, batch "
         f"{recipe['batch']}: the same for every objective, as is the budget of {budget}. Seeds "
-        f"{', '.join(map(str, seeds))}. Each objective keeps the regularizer and critic steps it was "
-        "published with. Brackets hold 95 % bootstrap intervals of the median over seeds."
+        f"{', '.join(map(str, seeds))}. Objectives published with a regularizer or a number of critic steps "
+        "have those, the others the regularizer of the recipe; those of features, a critic with 16 outputs. "
+        "Brackets hold 95 % bootstrap intervals of the median over seeds."
     )
     faults = [
         f"{name}, seed {seed}: {run['fault']}"

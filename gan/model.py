@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from dataclasses import dataclass, field
 from typing import Any
@@ -118,9 +119,9 @@ class Model:
         self, n: int, *, rng: int | list[int] | np.random.Generator | None = None, average: bool = True
     ) -> np.ndarray:
         """``n`` samples in the data's units, ``(n, d)`` float32; ``average=False`` from the last weights."""
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
             raise ValueError(f"n must be a whole number of samples, at least 1; got {n!r}")
-        return self.decode(noise(n, self.recipe, np.random.default_rng(rng)), average=average)
+        return self.decode(noise(int(n), self.recipe, np.random.default_rng(rng)), average=average)
 
     @torch.no_grad()
     def decode(self, z: Tensor, *, average: bool = True) -> np.ndarray:
@@ -138,21 +139,43 @@ class Model:
         return np.concatenate(parts)
 
 
-def load(path: str | os.PathLike[str]) -> Model:
-    """The model in a checkpoint of ``gan train``, on the processor."""
+def load(
+    path: str | os.PathLike[str], *, generator: nn.Module | None = None, critic: nn.Module | None = None
+) -> Model:
+    """The model in a checkpoint of ``gan train``, on the processor.
+
+    ``generator`` and ``critic``: of a run that was given networks of its own, such networks again, whose
+    weights are then those of the checkpoint. ValueError where they do not fit.
+    """
     state = _checkpoint.load(path)
     recipe, frame = Recipe.from_dict(state["recipe"]), Frame.from_state(state["frame"])
     space = frame.space()
-    made = [networks.generator(recipe.generator, recipe.latent, space) for _ in range(2)]
+    made = [
+        networks.generator(recipe.generator, recipe.latent, space) if generator is None
+        else copy.deepcopy(generator) for _ in range(2)
+    ]  # fmt: skip
     for network, name in zip(made, ("average", "generator"), strict=True):
-        network.load_state_dict(state[name])
-        network.eval()
-    critic = None
-    if state["critic"] is not None:
+        _fill(network, state[name], path, "generator")
+    if state["critic"] is None:
+        critic = None
+    else:
         from gan import regularizers
 
-        critic = networks.critic(recipe.critic, space, packing=recipe.packing)
+        critic = (
+            networks.critic(recipe.critic, space, packing=recipe.packing) if critic is None
+            else copy.deepcopy(critic)
+        )  # fmt: skip
         regularizers.parse(state["regularizer_text"]).prepare(critic)
-        critic.load_state_dict(state["critic"])
-        critic.eval()
+        _fill(critic, state["critic"], path, "critic")
     return Model(recipe, frame, made[0], made[1], critic, state["iteration"], state["history"])
+
+
+def _fill(network: nn.Module, weights: dict[str, Tensor], path: Any, name: str) -> None:
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError:
+        raise ValueError(
+            f"{path}: its {name} is not the recipe's; a run that was given a network of its own is "
+            f"loaded with such a one again: gan.load(path, {name}=...)"
+        ) from None
+    network.eval()

@@ -225,10 +225,10 @@ def _pyramid(space: Space) -> tuple[tuple[int, int], int]:
     halvings = 0
     while height % 2 == 0 and width % 2 == 0 and (max(height, width) > 8 or halvings == 0):
         height, width, halvings = height // 2, width // 2, halvings + 1
-    if max(height, width) > 16:
+    if max(height, width) > 16 or halvings == 0:
         raise ValueError(
-            f"a convolutional network needs sides that halve to at most 16 pixels, such as 28, 32, 48 or 64; "
-            f"got {space.image_shape[0]} × {space.image_shape[1]}; resize the images"
+            "a convolutional network needs even sides that halve to at most 16 pixels, such as 28, 32, 48 or "
+            f"64; got {space.image_shape[0]} × {space.image_shape[1]}; resize the images"
         )
     return (height, width), halvings
 

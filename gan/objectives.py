@@ -91,7 +91,7 @@ class Objective:
         """The divergence as this critic sees it, on these samples."""
         raise NotImplementedError
 
-    def witness(self, critic: Critic, fake: Fake) -> Critic:
+    def witness(self, critic: Critic, real: Tensor, fake: Fake) -> Critic:
         """The function of one sample whose slope a gradient penalty bounds; the critic, for most."""
         return critic
 
@@ -283,7 +283,7 @@ class CramerGAN(Objective):
         value: Tensor = dv.energy(_features(critic, real), y)
         return value
 
-    def witness(self, critic: Critic, fake: Fake) -> Critic:
+    def witness(self, critic: Critic, real: Tensor, fake: Fake) -> Critic:
         other = _features(critic, _two(fake)[1])
 
         def f(samples: Tensor) -> Tensor:
@@ -308,6 +308,8 @@ def _mean_distance(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _distances(x: Tensor, y: Tensor) -> Tensor:
+    if x.dtype == torch.bfloat16:  # which torch.cdist does not take
+        x, y = x.float(), y.float()
     # direct differences: the product form loses the digits of near points, and its root their gradient
     return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
 
@@ -353,6 +355,21 @@ class MMDGAN(Objective):
             _features(critic, real), _features(critic, fake), bandwidth=self.bandwidths
         )
         return value
+
+    def witness(self, critic: Critic, real: Tensor, fake: Fake) -> Critic:
+        """E k(h(·), h(x)) − E k(h(·), h(y)), as Bińkowski et al. 2018 penalise (section 4.1)."""
+        on_real, on_fake = _features(critic, real), _features(critic, fake)
+
+        def f(samples: Tensor) -> Tensor:
+            h = _features(critic, samples)
+            return self._kernel(h, on_real).mean(1) - self._kernel(h, on_fake).mean(1)
+
+        return f
+
+    def _kernel(self, h: Tensor, other: Tensor) -> Tensor:
+        # a penalty differentiates twice: squares of differences, in plain torch
+        squares = (h[:, None] - other).square().sum(2)
+        return torch.stack([torch.exp(squares / (-2 * width**2)) for width in self.bandwidths]).mean(0)
 
 
 def _mmd_gan() -> Objective:

@@ -15,6 +15,12 @@ from gan._spec import did_you_mean
 __all__ = ["RECIPES", "Recipe", "for_data", "named", "with_objective"]
 
 
+TEXTS = (
+    "data", "objective", "generator", "critic", "space", "generator_optimizer", "critic_optimizer",
+    "schedule", "momentum", "regularizer",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """A training run. Texts are read by the module of their kind: networks, objectives, regularizers, data.
@@ -101,6 +107,11 @@ class Recipe:
         }.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}; got {getattr(self, name)!r}")
+        for name in TEXTS:
+            value = getattr(self, name)
+            if not isinstance(value, str) and not (value is None and name in ("momentum", "regularizer")):
+                hint = "; 'none' stands for none" if name == "regularizer" else ""
+                raise ValueError(f"{name} is named by a text, got {value!r}{hint}")
         for name in ("ema", "gradient_limit"):
             if isinstance(getattr(self, name), bool) or not isinstance(getattr(self, name), (int, float)):
                 raise ValueError(f"{name} must be a number, got {getattr(self, name)!r}")

@@ -220,12 +220,17 @@ class GradientPenalty(Regularizer):
         self.at, self.centre, self.sided = at, centre, sided
 
     def term(self, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
-        points = POINTS[self.at](real.detach(), fake.detach())
+        if self.at == "both" and (self.centre != 0 or len(real) != len(fake)):
+            return self._term(critic, real.detach()) + self._term(critic, fake.detach().to(real.dtype))
+        # of as many real as fake points, centred at 0, the sum over the two is twice the mean over both
+        twice = 2 if self.at == "both" else 1
+        return self._term(critic, POINTS[self.at](real.detach(), fake.detach())) * twice
+
+    def _term(self, critic: Critic, points: Tensor) -> Tensor:
         slopes = input_gradients(critic, points, create_graph=True).flatten(1)
         squares = slopes.square().sum(1)
         if self.centre == 0:
-            # a sum over real and fake, not a mean over both
-            return 0.5 * squares.mean() * (2 if self.at == "both" else 1)
+            return 0.5 * squares.mean()
         # the root has no slope at 0, where an untrained or dead critic may be
         excess = torch.sqrt(squares + 1e-12) - self.centre
         return (excess.clamp_min(0.0) if self.sided == "one" else excess).square().mean()
@@ -286,14 +291,25 @@ class LeCam(Regularizer):
             raise ValueError(f"decay must be in [0, 1), got {decay!r}")
         self.decay = decay
         self._anchors: Tensor | None = None  # running means of D(real), D(fake)
+        self._in_a_step = False
 
     def term(self, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         on_real, on_fake = critic(real), critic(fake.detach())
         now = torch.stack([on_real.detach().mean(), on_fake.detach().mean()])
-        if self._anchors is None:
-            self._anchors = now
-        self._anchors = torch.lerp(now, self._anchors, self.decay)
-        return (on_real - self._anchors[1]).square().mean() + (on_fake - self._anchors[0]).square().mean()
+        before = now if self._anchors is None else self._anchors.to(now)
+        anchors = torch.lerp(now, before, self.decay)
+        if self._in_a_step:
+            self._anchors = anchors
+        return (on_real - anchors[1]).square().mean() + (on_fake - anchors[0]).square().mean()
+
+    def penalty(
+        self, critic: Critic, real: Tensor, fake: Tensor, *, step: int, progress: float
+    ) -> Tensor | None:
+        self._in_a_step = True  # ``term`` alone is a look, which moves nothing
+        try:
+            return super().penalty(critic, real, fake, step=step, progress=progress)
+        finally:
+            self._in_a_step = False
 
     def state_dict(self) -> dict[str, Any]:
         return {"anchors": self._anchors}

@@ -51,7 +51,12 @@ def write_evaluation(found: Evaluation, model: Model, folder: Path) -> None:
 
 
 def curves(history: Sequence[dict[str, Any]]) -> list[plots.Picture]:
-    """The log as pictures: losses with the objective's own estimate, what held-out data say."""
+    """The log as pictures: losses with the objective's own estimate, what held-out data say.
+
+    None for a run that was stopped before its first record.
+    """
+    if not history:
+        return []
     inner = {"iteration", "seconds", "rate", "estimate", "critic_norm", "generator_norm"}
     losses = [name for name in ("critic_loss", "generator_loss") if any(name in line for line in history)]
     names = dict.fromkeys(name for line in history for name in line)
@@ -88,7 +93,7 @@ def _panels(history: Sequence[dict[str, Any]], panels: Sequence[tuple[str, Seque
                 mark = "o" if len(lines) < 40 else ""
                 at = [line["iteration"] for line in lines]
                 axis.plot(at, values, color=color, marker=mark, markersize=3, label=name.replace("_", " "))
-                if (values > 0).all() and values.max() > 1000 * values.min():
+                if len(values) and (values > 0).all() and values.max() > 1000 * values.min():
                     axis.set_yscale("log")
             axis.set_title(title, loc="left")
             if len(names) > 1:
@@ -112,11 +117,12 @@ def save_picture(picture: plots.Picture, path: Path) -> None:
 def _told(model: Model) -> str:
     recipe = model.recipe
     seconds = model.history[-1]["seconds"] if model.history else 0.0
+    averaged = "averaged over the run" if recipe.ema else "of the last iteration"
     critic = f", critic {recipe.critic}" if model.critic is not None else ", no critic"
     return (
         f"Objective {recipe.objective} on {recipe.data}: generator {recipe.generator}{critic}; "
         f"{model.iteration:,} iterations of batch {recipe.batch} in {seconds:.0f} s, seed {recipe.seed}. "
-        "Samples come from the generator averaged over the run; everything below is on data held out of it."
+        f"Samples come from the generator {averaged}; everything below is on data held out of it."
     )
 
 

@@ -66,6 +66,7 @@ def train(
     >>> train(recipe, measure=None).sample(5, rng=0).shape
     (5, 2)
     """
+    _refuse_several(measure)
     fabric = _fabric(accelerator, precision) if fabric is None else fabric
     # of several processes the first one looks: by the time another does, that one may have written
     folder = _folder(out, resume) if fabric.is_global_zero or out is None else Path(out)
@@ -73,6 +74,7 @@ def train(
         run = Run(
             recipe, fabric, dataset, objective, generator, critic, frame, compile, progress, folder, resume
         )
+        run.measure = measure
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
         log = Log(folder if fabric.is_global_zero else None, run.history, tensorboard=tensorboard)
@@ -173,10 +175,12 @@ def extragradient(run: Run) -> Tensor:
     if run.critic is not None:
         run.regularizer.constrain(run.critic)
     weights = [*run.generator_weights, *run.critic_weights]
-    before = [weight.detach().clone() for weight in weights]
+    before, counted = [weight.detach().clone() for weight in weights], run.critic_step
     _both_gradients(run)
     run.step_critic()
     run.step_generator()
+    # the step ahead does not count: else a lazy penalty of an even number would be in such steps alone
+    run.critic_step = counted
     losses = _both_gradients(run)
     with torch.no_grad():
         torch._foreach_copy_(weights, before)
@@ -223,6 +227,15 @@ def _stop_at_faults(run: Run, seen: list[list[float]], good: dict[str, Any], fol
             )  # fmt: skip
 
 
+def _refuse_several(measure: str | None) -> None:
+    """A curve is drawn through single numbers; a slip in the name should not cost a part of the run."""
+    from divergences import parse
+    from divergences.evaluate import SEVERAL
+
+    if measure is not None and parse(measure).name in SEVERAL:
+        raise ValueError(f"measure must be one number, and {measure!r} gives several; take another, or None")
+
+
 def _fabric(accelerator: str, precision: str) -> Any:
     from lightning_fabric import Fabric
 
@@ -234,7 +247,10 @@ def _fabric(accelerator: str, precision: str) -> Any:
     # under `fabric run` its own options count; else one device, which is what small networks need
     launched = os.environ.get("LT_CLI_USED") == "1"
     devices: Any = "auto" if launched else 1
-    fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)
+    try:
+        fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"accelerator {accelerator!r} cannot be used here: {error}") from None
     if not launched:
         fabric.launch()
     return fabric

@@ -45,9 +45,9 @@ def curves(name: str, one: dict[str, Any]) -> Picture | None:
             axis.set_yscale("log")
             axis.set_xlabel("CPU seconds of training")
             axis.set_title(("first half of the table", "second half")[panel], fontsize=8)
-            axis.legend(
-                loc="upper center", bbox_to_anchor=(0.5, -0.16), fontsize=7, handlelength=1.6, ncols=2
-            )
+            if axis.lines:
+                below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.16)}
+                axis.legend(**below, fontsize=7, handlelength=1.6, ncols=2)
         axes[0].set_ylabel("energy distance to validation data")
     caption = (
         "Energy distance between validation data and samples of the averaged generator during "

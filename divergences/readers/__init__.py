@@ -97,6 +97,12 @@ def read(path: str | Path, *, rows: slice | None = None) -> Data:
     return _as_samples(table, cuts, source)
 
 
+def located(source: str) -> Path:
+    """The file or folder that a text for ``read`` names, without the choice and the rows after it."""
+    name, _ = _split_slice(source)
+    return Path(_split_choice(name)[0])
+
+
 # ── names ───────────────────────────────────────────────────────────────────────────────────
 
 

@@ -105,6 +105,8 @@ def _lipschitz(asked: Asked) -> tuple[Any, Any]:
     for text in ["checkpoint"] if asked.model is not None else cases:
         models, dataset = asked.moments(_wgan(asked, text), [asked.steps(500)])
         model = models[0]
+        if model.critic is None:
+            raise ValueError(f"{model.recipe.objective} has no critic, whose slopes could be looked at")
         weight = next(model.critic.parameters())
         rows = model.frame.inside(dataset.test[:2000]).to(weight)
         fake = model.frame.inside(model.sample(2000, rng=asked.seed, average=False)).to(weight)

@@ -7,8 +7,8 @@ the user has, checked against what those files are known to be. Nothing is fetch
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
+from divergences.readers import located
 from gan import _spec
 from gan.data import files, synthetic
 from gan.data.base import Dataset, Modes
@@ -32,6 +32,11 @@ DATA: dict[str, Callable[..., Dataset]] = {
     "olivetti": files.olivetti,
     "array": files.array,
 }
+
+
+SUFFIXES = (
+    ".npy", ".npz", ".csv", ".tsv", ".parquet", ".pt", ".pth", ".idx", ".gz", ".h5", ".hdf5", ".zarr"
+)  # fmt: skip
 
 
 def load(text: str, *, seed: int = 0) -> Dataset:
@@ -75,7 +80,7 @@ def is_path(text: str) -> bool:
     if not isinstance(text, str):
         return False
     bare = text.split("(")[0].strip().replace("_", "-")
-    looks = "/" in text.split("(")[0] or text.split(":")[0].endswith(
-        (".npy", ".npz", ".csv", ".tsv", ".parquet", ".pt", ".pth", ".idx", ".gz")
-    )
-    return looks or (bare not in DATA and Path(text).exists())
+    if bare in DATA and "/" not in text.split("(")[0]:
+        return False
+    where = located(text)
+    return "/" in text.split("(")[0] or where.suffix.lower() in SUFFIXES or where.exists()

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-__all__ = ["Dataset", "Modes"]
+__all__ = ["Dataset", "Modes", "single"]
+
+DIGITS = 1e-5  # of its size: what float32 keeps a hundred steps of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +44,45 @@ class Dataset:
     log_density: Callable[[np.ndarray], np.ndarray] | None = None
     draw: Callable[[int, np.random.Generator], np.ndarray] | None = None
 
+    def __post_init__(self) -> None:
+        for part in ("train", "validation", "test"):
+            rows = np.asarray(getattr(self, part))
+            if rows.ndim != 2 or 0 in rows.shape:
+                raise ValueError(
+                    f"{self.name}: {part} must be (n, d), at least one row and one feature; got shape "
+                    f"{rows.shape}" + ("; of a single feature take rows[:, None]" if rows.ndim == 1 else "")
+                )
+            if rows.shape[1] != self.d:
+                raise ValueError(
+                    f"{self.name}: {part} must have the {self.d} features of train, has {rows.shape[1]}"
+                )
+            if self.image_shape and rows.dtype == np.uint8:
+                raise ValueError(f"{self.name}: pixels must lie in [0, 1]; divide the bytes of {part} by 255")
+            if rows.dtype != np.float32:
+                rows = single(rows, f"{self.name}: {part}")
+                object.__setattr__(self, part, rows)
+            if not np.isfinite(rows).all():
+                raise ValueError(f"{self.name}: {part} holds NaN or infinite values; remove those rows")
+
     @property
     def d(self) -> int:
-        return int(self.train.shape[1])
+        return int(np.asarray(self.train).shape[1])
+
+
+def single(rows: np.ndarray, what: str) -> np.ndarray:
+    """``rows`` in float32; refused where they differ only by digits that it does not have."""
+    rows = np.asarray(rows)
+    if rows.dtype.kind not in "fiub":
+        raise ValueError(f"{what} must be numbers, got {rows.dtype}")
+    made = rows.astype(np.float32)
+    if rows.dtype.itemsize > 4 and len(rows):
+        spread = rows.std(axis=0, dtype=np.float64)
+        size = np.abs(rows).max(axis=0)
+        # what varies by less than float64's own rounding is a constant
+        beyond = (spread > 1e-13 * size) & (spread < DIGITS * size)
+        if np.isfinite(rows).all() and beyond.any():
+            raise ValueError(
+                f"{what} is trained on in float32, which loses the differences between values of feature "
+                f"{int(np.argmax(beyond))}, small beside their size; subtract its mean first"
+            )
+    return made

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from gan.data.base import Dataset
+from divergences.readers import located
+from gan.data.base import Dataset, single
 
 __all__ = ["array", "cifar10", "digits", "fashion", "mnist", "olivetti", "stacked_mnist", "tfd"]
 
@@ -73,7 +74,7 @@ def cifar10(path: str, *, seed: int = 0) -> Dataset:
         found = _reader_data(path)
         if found.image_shape != (32, 32, 3):
             raise ValueError(f"{path}: CIFAR-10 holds images of 32 × 32 × 3, this file {_shape(found)}")
-        return _tenths("cifar10", found.array, seed, found.image_shape)
+        return _own("cifar10", path, single(found.array, f"{path}: the data"), seed, found.image_shape)
     folder = where / "cifar-10-batches-bin" if (where / "cifar-10-batches-bin").is_dir() else where
     names = [f"data_batch_{k}.bin" for k in range(1, 6)] + ["test_batch.bin"]
     if (folder / "data_batch_1").exists() or (folder / "cifar-10-batches-py").exists():
@@ -156,28 +157,17 @@ def array(path: str, *, seed: int = 0) -> Dataset:
 
     Shuffled by the seed; a tenth each to validation and test. 8-bit images become [0, 1], others must be so.
     """
-    where = _existing(path.split(":")[0], "the data")
-    files = sorted(where.iterdir()) if where.is_dir() else [where]
+    where = _existing(located(path), "the data")
 
     def make() -> Arrays:
         found = _reader_data(path)
-        return {"array": found.array.astype(np.float32), "shape": np.array(found.image_shape or (), int)}
+        rows = single(found.array, f"{path}: the data")
+        return {"array": rows, "shape": np.array(found.image_shape or (), int)}
 
     # tables and arrays are read as fast as the cache
-    kept = _cached("array", files, make) if where.is_dir() else make()
-    if len(kept["array"]) < 10:
-        raise ValueError(
-            f"{path}: at least 10 samples are needed to hold some out, it has {len(kept['array'])}"
-        )
-    if not np.isfinite(kept["array"]).all():
-        raise ValueError(f"{path}: holds NaN or infinite values; remove those rows")
-    low, high = float(kept["array"].min()), float(kept["array"].max())
-    if len(kept["shape"]) and not (low >= 0.0 and high <= 1.0):
-        raise ValueError(
-            f"{path}: pixels that are not 8-bit must lie in [0, 1], these in [{low:g}, {high:g}]. "
-            "Divide by 255, or take (pixels + 1)/2 of pixels in [-1, 1]"
-        )
-    return _tenths(where.stem, kept["array"], seed, tuple(kept["shape"].tolist()) or None)
+    files = sorted(file for file in where.rglob("*") if file.is_file()) if where.is_dir() else []
+    kept = _cached("array", files, make, choice=str(path)) if files else make()
+    return _own(where.stem, path, kept["array"], seed, tuple(kept["shape"].tolist()) or None)
 
 
 # ── what they share ─────────────────────────────────────────────────────────────────────────
@@ -224,7 +214,20 @@ def _cut(
     )  # fmt: skip
 
 
-def _tenths(name: str, rows: np.ndarray, seed: int, image_shape: tuple[int, ...] | None) -> Dataset:
+def _own(
+    name: str, path: str, rows: np.ndarray, seed: int, image_shape: tuple[int, ...] | None
+) -> Dataset:  # fmt: skip
+    """Rows of an order nobody knows: shuffled, a tenth each to validation and test."""
+    if len(rows) < 10:
+        raise ValueError(f"{path}: at least 10 samples are needed to hold some out, it has {len(rows)}")
+    if not np.isfinite(rows).all():
+        raise ValueError(f"{path}: holds NaN or infinite values; remove those rows")
+    low, high = float(rows.min()), float(rows.max())
+    if image_shape and not (low >= 0.0 and high <= 1.0):
+        raise ValueError(
+            f"{path}: pixels that are not 8-bit must lie in [0, 1], these in [{low:g}, {high:g}]. "
+            "Divide by 255, or take (pixels + 1)/2 of pixels in [-1, 1]"
+        )
     tenth = len(rows) // 10
     return _shuffled(name, rows, seed, (tenth, tenth), image_shape)
 
@@ -243,7 +246,7 @@ def _shuffled(
     return Dataset(name, **parts, image_shape=image_shape, labels=known)  # type: ignore[arg-type]
 
 
-def _existing(path: str, title: str) -> Path:
+def _existing(path: str | os.PathLike[str], title: str) -> Path:
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"path must name {title}'s files, got {type(path).__name__}")
     where = Path(path).expanduser()
@@ -288,13 +291,16 @@ def _matlab(file: Path, *names: str) -> dict[str, np.ndarray]:
 
 # ── the cache ───────────────────────────────────────────────────────────────────────────────
 
-FORMAT = "1"  # to be raised when what is kept changes
+FORMAT = "2"  # to be raised when what is kept changes
 
 
-def _cached(name: str, files: Sequence[Path], make: Callable[[], Arrays]) -> Arrays:
-    """What ``make`` gives, kept on disk until a file changes; a cache that fails costs only time."""
+def _cached(name: str, files: Sequence[Path], make: Callable[[], Arrays], choice: str = "") -> Arrays:
+    """What ``make`` gives, kept on disk until a file changes; a cache that fails costs only time.
+
+    ``choice`` is what of the files is read, where that is not all of them.
+    """
     stamps = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    key = hashlib.sha256(repr((FORMAT, name, stamps)).encode()).hexdigest()[:24]
+    key = hashlib.sha256(repr((FORMAT, name, choice, stamps)).encode()).hexdigest()[:24]
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     target = Path(base) / "divergences" / f"{name}-{key}.npz"
     # a damaged or foreign file is made anew

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from gan import _optimizers, objectives, regularizers
 from gan.data import Dataset
@@ -60,12 +61,20 @@ class Players:
         count = self.recipe.packing
         return samples if count == 1 else samples.reshape(len(samples) // count, -1)
 
+    def constrain(self, critic: nn.Module, *, trains: bool) -> None:
+        """Take a critic back within the run's constraint; while it ``trains``, spectral norms follow it."""
+        self.regularizer.constrain(critic)
+        for part in critic.modules():
+            # in evaluation mode its power iteration stands still, and the weights outgrow it unseen
+            if isinstance(part, parametrize.ParametrizationList):
+                part.train(trains)
+
     def critic_loss(self, critic: nn.Module, real: Tensor, fake: Any) -> Tensor:
         """What the critic minimises, penalty included."""
         fake = tuple(part.detach() for part in fake) if isinstance(fake, tuple) else fake.detach()
         loss = self.objective.critic_loss(critic, real, fake)
         one = fake[0] if isinstance(fake, tuple) else fake
-        witness = self.objective.witness(critic, fake)
+        witness = self.objective.witness(critic, real, fake)
         for part in getattr(self.regularizer, "parts", [self.regularizer]):
             term = part.term(witness, real, one)
             if term is not None:

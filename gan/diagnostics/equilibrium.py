@@ -103,7 +103,7 @@ def duality_gap(
         held_out = _HeldOut(players)
 
         def critic_loss() -> Tensor:
-            players.regularizer.constrain(trained)
+            players.constrain(trained, trains=True)
             with torch.no_grad():
                 fake = players.fake(generator, batch)
             return players.critic_loss(trained, players.real(batch), fake)
@@ -115,13 +115,13 @@ def duality_gap(
         first = _response(
             trained, critic_loss,
             lambda real, z: players.critic_loss(trained, real, players.made(generator, z)),
-            held_out, steps, rate, bar, 0,
+            lambda: players.constrain(trained, trains=False), held_out, steps, rate, bar, 0,
         )  # fmt: skip
         trained = copy.deepcopy(generator)
         second = _response(
             trained, generator_loss,
             lambda real, z: players.generator_loss(critic, real, players.made(trained, z)),
-            held_out, steps, rate, bar, steps,
+            lambda: None, held_out, steps, rate, bar, steps,
         )  # fmt: skip
     return DualityGap(players.objective.name, model.iteration, first, second)
 
@@ -147,14 +147,16 @@ class _HeldOut:
 
 
 def _response(
-    network: nn.Module, loss: Any, valued: Any, held_out: _HeldOut, steps: int, rate: float, bar: Any,
-    before: int,
+    network: nn.Module, loss: Any, valued: Any, settle: Any, held_out: _HeldOut, steps: int, rate: float,
+    bar: Any, before: int,
 ) -> Gain:  # fmt: skip
+    """``settle`` is called before each look: what is valued is a player that may play."""
     chosen, found = looks(steps, 25), []
     weights = [weight for weight in network.parameters() if weight.requires_grad]
     for step in descend(weights, loss, steps=steps, rate=rate):
         bar.reach(before + step)
         if step in chosen:
+            settle()
             found.append(held_out.losses(valued))
     losses = np.array(found)
     best = int(losses[:, ::2].mean(1).argmin())

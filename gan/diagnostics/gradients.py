@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from divergences._progress import Bar
-from gan import networks, objectives
+from gan import _spec, networks, objectives
 from gan._random import seeded
 from gan.data import Dataset
 from gan.diagnostics._play import Players, check_steps, descend, looks
@@ -71,6 +71,8 @@ def generator_gradients(
     """
     check_steps("steps", steps)
     check_steps("batch", batch, 2)
+    packing = model.recipe.packing
+    batch = max(batch - batch % packing, packing)
     minimax = objectives.parse("minimax")
     both = [minimax, objectives.parse("non-saturating")]
     players = Players(model, dataset, objective=minimax)
@@ -79,9 +81,9 @@ def generator_gradients(
     generator.eval()
     found: list[tuple[float, ...]] = []
     with seeded(players.device, seed), Bar(steps, progress, "training a discriminator") as bar:
-        text = critic or model.recipe.critic
+        text = critic or _with_one_output(model.recipe.critic)
         space = networks.Space(model.frame.space().d, model.frame.space().image_shape)
-        network = networks.critic(text, space, packing=model.recipe.packing)
+        network = networks.critic(text, space, packing=packing)
         network = network.to(players.device, players.dtype).eval()
         noises = [players.noise(batch) for _ in range(BATCHES)]
         none = noises[0][:0]
@@ -107,6 +109,13 @@ def generator_gradients(
     return GradientNorms(model.iteration, columns[0].astype(int), *columns[1:])
 
 
+def _with_one_output(critic: str) -> str:
+    """The recipe's network as a discriminator, where it had features."""
+    spec = _spec.parse(critic, "a network")
+    options = {name: value for name, value in spec.options.items() if name != "outputs"}
+    return _spec.text(spec.name, spec.values, options) if len(options) < len(spec.options) else critic
+
+
 def _gradient(generator: nn.Module, loss: torch.Tensor) -> torch.Tensor:
     weights = [weight for weight in generator.parameters() if weight.requires_grad]
     return torch.cat([slope.flatten() for slope in torch.autograd.grad(loss, weights)]).double()
@@ -120,6 +129,7 @@ def _norm_and_spread(gradients: list[torch.Tensor]) -> tuple[float, float]:
 
 @torch.no_grad()
 def _accuracy(players: Players, critic: nn.Module, generator: nn.Module, noises: list[torch.Tensor]) -> float:
-    real = critic(players.packed(players.held_out[: len(players.held_out) // 12 * 12])) > 0
+    whole = len(players.held_out) // players.recipe.packing * players.recipe.packing
+    real = critic(players.packed(players.held_out[:whole])) > 0
     fake = torch.cat([critic(players.made(generator, [z])) for z in noises]) < 0
     return float(real.double().mean() + fake.double().mean()) / 2

@@ -173,13 +173,17 @@ class ValueCurve:
         """The most a value stands above its divergence: at most 0 to rounding, where the value is a bound."""
         return float((self.values - self.divergences).max())
 
+    @property
+    def what(self) -> str:
+        """What ``divergences`` are, in words: "2 JS", "2 TV", "0.5 triangular"."""
+        name = self.divergence.upper() if len(self.divergence) == 2 else self.divergence
+        return name if self.slope == 1 else f"{self.slope:g} {name}"
+
     def __str__(self) -> str:
-        what = self.divergence.upper() if len(self.divergence) == 2 else self.divergence
-        what = what if self.slope == 1 else f"{self.slope:g} {what}"
         of = np.interp(self.best_at, self.iterations, self.divergences)
         share = float(np.mean(self.best[of > 0.01] / of[of > 0.01])) if (of > 0.01).any() else float("nan")
         return (
-            f"{self.objective}: {what} went from {self.divergences[0]:.4f} to "
+            f"{self.objective}: {self.what} went from {self.divergences[0]:.4f} to "
             f"{self.divergences[-1]:.4f}; the critic of the run saw {self.values[-1]:.4f} of it at the end, "
             f"one trained on at each look {100 * share:.1f} % on average"
         )

@@ -65,9 +65,8 @@ def value_along_training(found: ValueCurve) -> Picture:
     """What the critic says along a run, what is true, and what a critic trained on says."""
     logistic = found.divergence == "js"
     said = "V + log 4, D of the run" if logistic else f"{found.objective}: the critic's word"
-    true = "2 JS" if found.slope == 2 else found.divergence
     with canvas(1, columns=1, height=3.2) as (figure, (axis,)):
-        axis.plot(found.iterations, found.divergences, color=INK, linewidth=3, alpha=0.3, label=true)
+        axis.plot(found.iterations, found.divergences, color=INK, linewidth=3, alpha=0.3, label=found.what)
         # a critic's word may fall below 0, and then has no place on a logarithmic axis
         above = np.where(found.values > 0, found.values, np.nan)
         axis.plot(found.iterations, above, color=BLUE, marker=".", markersize=4, label=said)
@@ -78,7 +77,7 @@ def value_along_training(found: ValueCurve) -> Picture:
             )
         axis.set_yscale("log")
         axis.set_xlabel("iteration")
-        axis.set_ylabel("nats" if found.is_bound else None)
+        axis.set_ylabel("nats" if found.divergence in ("js", "kl", "reverse_kl", "jeffreys") else None)
         axis.legend(loc="upper right")
     return Picture(
         "What the critic says and what is true",

@@ -28,9 +28,10 @@ __all__ = ["LAYERS", "Lipschitz", "lipschitz", "upper_bound"]
 class Lipschitz:
     """``lower`` ≤ the critic's Lipschitz constant ≤ ``upper`` (None where a layer has no known bound).
 
-    ``slopes`` are the gradient norms met on "real", "fake" and the segments "between" them, of which
-    ``lower`` is the largest; ``layers`` are (layer, its bound), whose product is ``upper``; ``missing`` names
-    the layer that has none. A critic divided by ``upper`` is 1-Lipschitz, by proof; by ``lower`` it is not.
+    ``slopes`` are the norms of the gradient (of several features: of their Jacobian) met on "real", "fake"
+    and the segments "between" them, of which ``lower`` is the largest; ``layers`` are (layer, its bound),
+    whose product is ``upper``; ``missing`` names the layer that has none. A critic divided by ``upper`` is
+    1-Lipschitz, by proof; by ``lower`` it is not.
     """
 
     lower: float
@@ -56,8 +57,8 @@ def lipschitz(
     """Bounds on a critic's Lipschitz constant: from its slopes at samples and between, and from its layers.
 
     ``real`` (n, d) and ``fake`` (m, d) as the critic takes them; ``per_segment`` random points on each
-    segment between pairs. The critic (n, d) → (n,) or (n, 1) must treat each sample by itself; modules are
-    looked at in evaluation mode.
+    segment between pairs. The critic (n, d) → (n,) or (n, k), features included, must treat each sample by
+    itself; modules are looked at in evaluation mode.
 
     Gouk et al. 2021, section 3; Tsuzuku et al. 2018, section 4.1 (convolutions).
 
@@ -91,8 +92,17 @@ def lipschitz(
 
 
 def _slopes(critic: Any, points: Tensor) -> np.ndarray:
-    parts = [input_gradients(critic, part).flatten(1).double().norm(dim=1) for part in points.split(4096)]
-    return torch.cat(parts).cpu().numpy()
+    """The largest singular value of the Jacobian at each point: of one output, the gradient's norm."""
+    with torch.no_grad():
+        out = critic(points[:1])
+    count = 1 if out.ndim == 1 else out.flatten(1).shape[1]
+    outputs = [lambda samples, k=k: critic(samples).reshape(len(samples), -1)[:, k] for k in range(count)]
+    return np.concatenate([
+        torch.linalg.matrix_norm(
+            torch.stack([input_gradients(one, part).flatten(1).double() for one in outputs], dim=1), 2
+        ).cpu().numpy()
+        for part in points.split(4096)
+    ])  # fmt: skip
 
 
 def upper_bound(critic: nn.Module) -> tuple[tuple[tuple[str, float], ...], str | None]:

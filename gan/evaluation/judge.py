@@ -114,11 +114,11 @@ def evaluate(
     Settings (the Parzen bandwidth) are chosen on the validation part. ``seed`` repeats the evaluation; its
     noise is another stream than any that training draws from. ValueError where the data do not fit.
     """
-    chosen, left_out = _applying(parts, dataset)
+    chosen, left_out = _applying((parts,) if isinstance(parts, str) else parts, dataset)
     check(model, dataset)
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ValueError(f"seed must be a whole number, at least 0; got {seed!r}")
-    drawn = model.sample(samples, rng=[seed, STREAM]) if isinstance(samples, int) else samples
+    drawn = samples if isinstance(samples, np.ndarray) else model.sample(samples, rng=[seed, STREAM])
     if not np.isfinite(drawn).all():
         raise ValueError("the generator makes NaN or infinite samples; train it again with lower rates")
     found: dict[str, Any] = {}

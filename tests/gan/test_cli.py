@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan import cli, data, model, recipes
+from gan import _checkpoint, cli, data, model, recipes
 from gan.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -62,6 +62,29 @@ def test_a_finished_run_can_be_asked_for_its_report_again(points, tmp_path):
     assert gan("train", "--resume", "--out", out, "-q") == 0
     assert (out / "report.html").exists()
     assert (out / "samples.npy").read_bytes() == first
+
+
+def test_a_resumed_log_goes_on_with_its_measure(points, tmp_path):
+    out = tmp_path / "out"
+    assert gan("train", "--data", points, "--out", out, *QUICK, "--measure", "cramer") == 0
+    state = _checkpoint.load(out / "checkpoint.pt")
+    state["recipe"]["iterations"] = 40
+    _checkpoint.save(out / "checkpoint.pt", {k: v for k, v in state.items() if k != "format"})
+    assert gan("train", "--resume", "--out", out, "-q") == 0
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert lines[-1]["iteration"] == 40
+    assert all("cramer" in line and "energy" not in line for line in (lines[0], lines[-1]))
+
+
+def test_a_run_stopped_before_its_first_record_can_be_judged(points, tmp_path):
+    out = tmp_path / "out"
+    assert gan("train", "--data", points, "--out", out, *QUICK) == 0
+    state = _checkpoint.load(out / "checkpoint.pt")
+    _checkpoint.save(
+        out / "checkpoint.pt", {**{k: v for k, v in state.items() if k != "format"}, "history": []}
+    )
+    assert gan("evaluate", out) == 0
+    assert (out / "evaluation.html").exists()
 
 
 def test_images_are_drawn_as_images(tmp_path):

@@ -299,3 +299,79 @@ def test_arrays_with_nan_or_too_few_rows_are_refused(tmp_path):
     np.save(tmp_path / "signed.npy", np.linspace(-1, 1, 20 * 64, dtype=np.float32).reshape(20, 8, 8))
     with pytest.raises(ValueError, match=r"must lie in \[0, 1\], these in \[-1, 1\]"):
         data.load(str(tmp_path / "signed.npy"))
+
+
+# ── what is read of them ────────────────────────────────────────────────────────────────────
+
+
+def test_rows_and_choices_are_cut_as_the_readers_cut_them(tmp_path, monkeypatch):
+    h5py = pytest.importorskip("h5py")
+    monkeypatch.chdir(tmp_path)
+    rows = np.arange(200, dtype=np.float32).reshape(100, 2)
+    np.save("p.npy", rows)
+    np.savez("two.npz", a=rows, b=-rows)
+    with h5py.File("h.h5", "w") as file:
+        file["a"], file["b"] = rows, -rows
+    for text, largest in (("p.npy[0:50]", 99), ("./p.npy[:20]", 39), ("two.npz:b", 0), ("h.h5:a", 199),
+                          ("h.h5:b[0:10]", 0)):  # fmt: skip
+        found = data.load(text)
+        assert max(part.max() for part in (found.train, found.validation, found.test)) == largest, text
+    with pytest.raises(ValueError, match=r"missing.npy.*no such file"):
+        data.load("missing.npy[0:5]")
+
+
+def test_the_cache_knows_which_array_of_a_store_and_whether_it_changed(tmp_path, monkeypatch):
+    zarr = pytest.importorskip("zarr")
+    monkeypatch.chdir(tmp_path)
+    group = zarr.open_group("s.zarr", mode="w")
+    for name, value in (("a", 0.0), ("b", 1.0)):
+        made = group.create_array(name, shape=(40, 2), dtype="f4", chunks=(10, 2))
+        made[:] = value
+    assert data.load("s.zarr:a").train.max() == 0.0
+    assert data.load("s.zarr:b").train.min() == 1.0
+    group["b"][:] = 7.0
+    assert data.load("s.zarr:b").train.min() == 7.0
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.full((20, 32, 32, 3), 200.0, np.float32), r"must lie in \[0, 1\]"),
+        (np.full((20, 32, 32, 3), np.nan, np.float32), "holds NaN"),
+        (np.zeros((8, 32, 32, 3), np.uint8), "at least 10 samples"),
+    ],
+)
+def test_cifar_images_of_your_own_are_checked_as_any_are(tmp_path, images, message):
+    np.save(tmp_path / "images.npy", images)
+    with pytest.raises(ValueError, match=message):
+        data.load(f"cifar10('{tmp_path / 'images.npy'}')")
+
+
+def test_differences_that_float32_does_not_have_are_no_data(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(100, 2))
+    np.save(tmp_path / "far.npy", rows + np.array([0.0, 1e8]))
+    with pytest.raises(ValueError, match="feature 1, small beside their size; subtract its mean"):
+        data.load(str(tmp_path / "far.npy"))
+    np.save(tmp_path / "near.npy", rows + 1e3)
+    assert data.load(str(tmp_path / "near.npy")).d == 2
+    constant = np.full((100, 1), 0.1) + 1e-17 * rows[:, :1]
+    assert data.Dataset("constant", constant, constant, constant).train.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("rows", "shape", "message"),
+    [
+        (np.zeros(5, np.float32), None, r"must be \(n, d\).*take rows\[:, None\]"),
+        (np.zeros((0, 2), np.float32), None, "at least one row"),
+        (np.zeros((5, 3), np.float32), None, "must have the 2 features of train, has 3"),
+        (np.full((5, 2), np.nan, np.float32), None, "holds NaN"),
+        (np.zeros((5, 2), np.uint8), (1, 2), "divide the bytes of test by 255"),
+        (np.array([["a", "b"]]), None, "must be numbers"),
+    ],
+)
+def test_a_data_set_of_your_own_is_checked(rows, shape, message):
+    good = np.zeros((5, 2), np.float32)
+    with pytest.raises(ValueError, match=message):
+        data.Dataset("mine", good, good, rows, image_shape=shape)
+    made = data.Dataset("mine", good, good.astype(np.float64), good)
+    assert made.validation.dtype == np.float32

@@ -19,6 +19,7 @@ from gan.commands.diagnose import plain
 from gan.diagnostics import (
     dirac,
     duality_gap,
+    equilibrium,
     four_panels,
     generator_gradients,
     lipschitz,
@@ -28,7 +29,7 @@ from gan.diagnostics import (
     value_along_training,
 )
 from gan.diagnostics._line import position
-from gan.diagnostics.optimal import LINE
+from gan.diagnostics.optimal import LINE, ValueCurve
 from gan.model import Frame, Model
 from gan.objectives import parse
 from gan.recipes import Recipe
@@ -386,6 +387,19 @@ def test_a_layer_nobody_knows_leaves_no_upper_bound():
     assert pictures.lipschitz({"mine": found}).figure is not None
 
 
+@pytest.mark.parametrize("shape", [(4,), (2, 2)])
+def test_the_slope_of_features_is_that_of_their_jacobian(shape):
+    """Slopes of a sum of outputs may lie above what is proved, or be 0."""
+    torch.manual_seed(0)
+    layer = nn.Linear(3, 4)
+    features = nn.Sequential(layer, nn.Unflatten(1, shape)) if len(shape) > 1 else layer
+    found = lipschitz(features, torch.randn(5, 3), torch.randn(5, 3))
+    assert found.lower == pytest.approx(float(torch.linalg.matrix_norm(layer.weight.detach(), 2)), rel=1e-6)
+    assert found.upper == pytest.approx(found.lower, rel=1e-6)
+    flat = lipschitz(lambda x: torch.cat([x, -x], dim=1), torch.randn(5, 3), torch.randn(5, 3))
+    assert flat.lower == pytest.approx(math.sqrt(2), rel=1e-6)
+
+
 # ── equilibria ──────────────────────────────────────────────────────────────────────────────
 
 
@@ -429,6 +443,74 @@ def test_every_adversarial_game_can_be_asked(name):
     assert np.isfinite(found.critic.losses).all()
     assert np.isfinite(found.generator.losses).all()
     assert len(found.critic.losses) == len(found.critic.steps)
+
+
+@pytest.mark.parametrize("regularizer", ["spectral-norm", "clip(0.05)"])
+def test_a_best_response_is_a_critic_within_the_constraint(monkeypatch, regularizer):
+    """Spectral norms must follow the weights, and clipped ones be valued as clipped."""
+    recipe = Recipe(data="gaussian", objective="wgan", latent=1, regularizer=regularizer)
+    torch.manual_seed(0)
+    critic = networks.critic("mlp(16, 16)", networks.Space(1))
+    regularizers.parse(regularizer).prepare(critic)
+    regularizers.parse(regularizer).constrain(critic)
+    for _ in range(50):
+        critic(torch.randn(4, 1))
+    valued = []
+    losses = equilibrium._HeldOut.losses
+
+    def noted(self, loss):
+        valued.append([layer.weight.detach().clone() for layer in answering[0].modules()
+                       if isinstance(layer, nn.Linear)])  # fmt: skip
+        return losses(self, loss)
+
+    answering = []
+    respond = equilibrium._response
+    monkeypatch.setattr(
+        equilibrium,
+        "_response",
+        lambda network, *rest: (answering.insert(0, network), respond(network, *rest))[1],
+    )
+    monkeypatch.setattr(equilibrium._HeldOut, "losses", noted)
+    small = data.load("gaussian(n=400)")
+    critic.eval()
+    duality_gap(
+        model(Map(lambda z, shift: z + shift, 2.0), critic, recipe), small, steps=200, batch=64, rate=1e-2
+    )
+    for weights in filter(None, valued):
+        for weight in weights:
+            if regularizer == "spectral-norm":
+                assert float(torch.linalg.matrix_norm(weight, 2)) < 1.1
+            else:
+                assert float(weight.abs().max()) <= 0.05 + 1e-8  # of float32
+
+
+def test_the_true_curve_is_called_what_it_is():
+    for objective, slope, named in (
+        ("hinge", 2.0, "2 TV"),
+        ("lsgan", 0.5, "0.5 triangular"),
+        ("minimax", 2.0, "2 JS"),
+    ):
+        divergence = {"hinge": "tv", "lsgan": "triangular", "minimax": "js"}[objective]
+        at = np.array([1, 2, 3])
+        found = ValueCurve(objective, divergence, slope, True, at, at / 9, at / 5, at[:0], at[:0] / 1, None)
+        axis = pictures.value_along_training(found).figure.axes[0]
+        assert axis.get_legend_handles_labels()[1][0] == named
+        assert axis.get_ylabel() == ("nats" if divergence == "js" else "")
+
+
+@pytest.mark.parametrize(("objective", "critic", "packing"), [
+    ("minimax", "mlp(8)", 5), ("cramer-gan", "mlp(8, outputs=4)", 1),
+])  # fmt: skip
+def test_gradients_of_packed_runs_and_of_runs_on_features(objective, critic, packing):
+    recipe = Recipe(data="gaussian", objective=objective, latent=1, packing=packing, batch=50, critic=critic)
+    players = model(
+        Map(lambda z, shift: z + shift, 1.0),
+        networks.critic(critic, networks.Space(1), packing=packing),
+        recipe,
+    )
+    found = generator_gradients(players, GAUSSIAN, steps=5, batch=64)
+    assert np.isfinite(found.saturating).all()
+    assert ((found.accuracy >= 0) & (found.accuracy <= 1)).all()
 
 
 def test_a_run_without_a_critic_has_no_equilibrium_to_ask_for():

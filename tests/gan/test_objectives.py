@@ -169,10 +169,30 @@ def test_the_cramer_witness_can_be_penalised(batches):
     objective, critic = parse("cramer-gan"), network()
     real, fake = batches[0], tuple(part.detach() for part in batches[1])
     penalty = regularizers.GradientPenalty(10.0)
-    term = penalty.term(objective.witness(critic, fake), real, fake[0])
+    term = penalty.term(objective.witness(critic, real, fake), real, fake[0])
     gradients = torch.autograd.grad(term, list(critic.parameters())[:3])
     assert all(torch.isfinite(g).all() and float(g.abs().sum()) > 0 for g in gradients)
-    assert parse("wgan-gp").witness(critic, fake) is critic
+    assert parse("wgan-gp").witness(critic, real, fake) is critic
+
+
+def test_the_mmd_gans_penalty_sees_features_that_cancel_in_their_sum(batches):
+    """Bińkowski et al. 2018 bound the slope of the witness; that of the sum of all features may be 0."""
+    real, fake = batches[0], batches[1][0].detach()
+    objective, penalty = parse("mmd-gan"), regularizers.GradientPenalty(1.0, centre=0.0)
+
+    def opposite(x):
+        return torch.stack([x[:, 0], -x[:, 0]], dim=1)
+
+    witness = objective.witness(opposite, real, fake)
+    torch.manual_seed(0)
+    assert float(penalty.term(witness, real, fake).detach()) > 1e-3
+    # E f(x) − E f(y) is the biased squared MMD of the features, which f is the witness of
+    gap = witness(real).mean() - witness(fake).mean()
+    whole = dv.squared_mmd(opposite(real), opposite(fake), bandwidth=objective.bandwidths, estimator="biased")
+    torch.testing.assert_close(gap, whole)
+    critic = torch.nn.Linear(3, 4)
+    term = penalty.term(objective.witness(critic, real, fake), real, fake)
+    assert float(torch.autograd.grad(term, critic.weight)[0].abs().sum()) > 0
 
 
 def test_a_critic_with_features_is_refused_but_where_features_are_meant(batches):

@@ -31,6 +31,29 @@ def linear(x):
     return x @ SLOPE
 
 
+@pytest.mark.parametrize("centre", [0.0, 1.0])
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_penalty_at_both_is_the_sum_of_those_at_each(centre, count):
+    fake = FAKE.repeat(count, 1)
+    real, generated, both = (
+        GradientPenalty(0.3, at=where, centre=centre).penalty(bowl, REAL, fake, step=0, progress=0.0)
+        for where in ("real", "fake", "both")
+    )
+    torch.testing.assert_close(both, real + generated)
+
+
+def test_a_look_at_a_lecam_penalty_moves_nothing():
+    lecam = LeCam(0.3)
+    critic = nn.Linear(2, 1).double()
+    lecam.penalty(critic, REAL, FAKE, step=0, progress=0.0)
+    kept = lecam.state_dict()["anchors"].clone()
+    first = lecam.term(critic, 2 * REAL, FAKE)
+    assert float(lecam.term(critic, 2 * REAL, FAKE)) == float(first)
+    torch.testing.assert_close(lecam.state_dict()["anchors"], kept)
+    lecam.penalty(critic, 2 * REAL, FAKE, step=1, progress=0.0)
+    assert not torch.equal(lecam.state_dict()["anchors"], kept)
+
+
 def bowl(x):
     """|x|², whose slope is 2x."""
     return x.square().sum(1)

@@ -157,7 +157,7 @@ def test_the_cramer_gan_is_the_energy_distance_between_features(rng):
     f = lambda z: torch.cdist(z, g).mean(1) - z.norm(dim=1)  # noqa: E731
     surrogate = float(f(g).mean() - f(h).mean())
     assert float(objective.critic_loss(critic, x, (y, y))) == pytest.approx(surrogate, rel=1e-9)
-    np.testing.assert_allclose(objective.witness(critic, (y, y))(x), f(h), rtol=1e-9)
+    np.testing.assert_allclose(objective.witness(critic, x, (y, y))(x), f(h), rtol=1e-9)
 
 
 def test_the_mmd_gan_is_the_squared_mmd_between_features(rng):

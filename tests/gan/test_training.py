@@ -231,7 +231,7 @@ def test_a_penalty_bounds_what_the_objective_names(monkeypatch):
     slopes = torch.tensor([3.0, 4.0])
 
     class Named(Relativistic):
-        def witness(self, critic, fake):
+        def witness(self, critic, real, fake):
             return lambda x: (x * slopes).sum(1)  # a slope of 5, whatever the critic
 
     seen = []
@@ -364,6 +364,111 @@ def test_a_run_goes_on_at_its_own_precision_only(tmp_path):
     with pytest.raises(ValueError, match=r"precision \('64-true' there, '32-true' now\)"):
         run(out=tmp_path, resume=True)
     run(out=tmp_path, resume=True, precision="64-true")
+
+
+@pytest.mark.parametrize("every", [2, 3, 4])
+def test_a_lazy_penalty_is_in_the_steps_that_extragradient_keeps(monkeypatch, every):
+    """Looks ahead do not count: else a penalty at every second step would be in them alone."""
+    asked = []
+    penalty = regularizers.Regularizer.penalty
+
+    def noted(self, *networks, **where):
+        found = penalty(self, *networks, **where)
+        asked.append(found is not None)
+        return found
+
+    monkeypatch.setattr(regularizers.Regularizer, "penalty", noted)
+    recipe = SMALL.but(update="extragradient", regularizer=f"r1r2(0.2, every={every})", iterations=12)
+    train(recipe.but(critic_steps=1), dataset=RING, measure=None, accelerator="cpu")
+    ahead, kept = asked[::2], asked[1::2]
+    assert kept == ahead == [step % every == 0 for step in range(12)]
+
+
+def test_a_bfloat16_generator_is_averaged_in_float32():
+    """Steps of a thousandth are lost in bfloat16: the average would stay where it began."""
+    recipe = SMALL.but(objective="energy", regularizer="none", iterations=300, ema=0.995)
+    found = train(recipe, dataset=RING, measure=None, accelerator="cpu", precision="bf16-true")
+    pairs = [*zip(found.generator.parameters(), found.raw.parameters(), strict=True)]
+    assert {average.dtype for average, _ in pairs} == {torch.float32}
+    assert {now.dtype for _, now in pairs} == {torch.bfloat16}
+    first = train(recipe.but(iterations=1), dataset=RING, measure=None, accelerator="cpu")
+    began = [*first.raw.parameters()]
+    moved, left = (
+        sum(
+            float((average - other.float()).square().sum())
+            for (average, _), other in zip(pairs, to, strict=True)
+        )
+        for to in (began, [now for _, now in pairs])
+    )
+    assert left < moved / 4
+    assert np.isfinite(found.sample(10, rng=0)).all()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"generator": "mpl(8)"}, {"critic": "mpl(8)"}, {"generator_optimizer": "adamm"},
+        {"critic_optimizer": "sgdd"}, {"schedule": "cosin"}, {"regularizer": "r3"}, {"critic_steps": "x"},
+        {"momentum": "fast"}, {"batch": 100_000},
+    ],
+)  # fmt: skip
+def test_a_slip_does_not_cost_the_fit_of_an_autoencoder(monkeypatch, changes):
+    def fit(*values, **options):
+        raise AssertionError("fitted")
+
+    monkeypatch.setattr(autoencoder, "fit", fit)
+    recipe = Recipe(data="digits", space="autoencoder(4)", scaling="none", iterations=2)
+    with pytest.raises(AssertionError, match="fitted"):
+        train(recipe, measure=None)
+    with pytest.raises(ValueError):  # noqa: PT011 (each has its own message, tested where it is made)
+        train(recipe.but(**changes), measure=None)
+
+
+@pytest.mark.parametrize(("measure", "message"), [("nope", "nope"), ("precision_recall", "gives several")])
+def test_what_cannot_be_watched_is_refused_before_the_run(tmp_path, measure, message):
+    with pytest.raises(ValueError, match=message):
+        train(SMALL, dataset=RING, measure=measure, out=tmp_path / "run", accelerator="cpu")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_random_measure_gives_the_same_curve_twice():
+    recipe = SMALL.but(objective="energy", regularizer="none", iterations=20)
+    first, second = (
+        [line["sliced_wasserstein"] for line in train(
+            recipe, dataset=RING, measure="sliced_wasserstein", log_every=10, accelerator="cpu"
+        ).history if "sliced_wasserstein" in line]
+        for _ in range(2)
+    )  # fmt: skip
+    assert first == second
+    assert len(first) == 2
+
+
+@pytest.mark.parametrize("generator", ["mlp(8, output=sigmoid)", "mlp(8, output=tanh)", "conv", "goodfellow"])
+def test_a_generator_that_cannot_make_the_data_is_refused(generator):
+    recipe = Recipe(data="digits", generator=generator, iterations=1)
+    with pytest.raises(
+        ValueError, match=r"% of the data with scaling='unit' lie outside; take output=linear"
+    ):
+        train(recipe, measure=None)
+    if "tanh" not in generator:
+        train(recipe.but(scaling="none"), measure=None)
+    train(recipe.but(generator="mlp(8, activation=tanh)"), measure=None)
+
+
+def test_a_run_of_networks_of_its_own_is_loaded_with_such_again(tmp_path):
+    def own():
+        return nn.Sequential(nn.Linear(2, 5), nn.ReLU(), nn.Linear(5, 2)), nn.Linear(2, 1)
+
+    generator, critic = own()
+    run(SMALL.but(iterations=10), out=tmp_path, generator=generator, critic=critic)
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(ValueError, match=r"its generator is not the recipe's.*gan.load\(path, generator="):
+        model.load(path)
+    generator, critic = own()
+    found = model.load(path, generator=generator, critic=critic)
+    assert found.sample(np.int64(5), rng=0).shape == (5, 2)
+    with pytest.raises(ValueError, match="its critic is not"):
+        model.load(path, generator=generator)
 
 
 @pytest.mark.parametrize("update", ["simultaneous", "extragradient"])
@@ -629,6 +734,14 @@ def test_scaling_is_undone_on_the_way_out():
         ({"ema": 1.0}, "ema must be a decay in [0, 1), got 1.0"),
         ({"ema": "abc"}, "ema must be a number, got 'abc'"),
         ({"momentum": "0.5 to 0.7 in 10"}, "moves that of sgd"),
+        (
+            {"momentum": "0.5 to 0.7 in 10", "generator_optimizer": "rmsprop", "critic_optimizer": "rmsprop"},
+            "moves that of sgd",
+        ),
+        ({"momentum": 0.5}, "momentum is named by a text, got 0.5"),
+        ({"regularizer": 0}, "regularizer is named by a text, got 0; 'none' stands for none"),
+        ({"schedule": "linear(final=-1)"}, "final must be a finite number of at least 0, got -1"),
+        ({"schedule": "cosine(final=x)"}, "final must be a finite number of at least 0, got 'x'"),
         ({"packing": 3}, "batch must be a multiple of packing"),
         ({"schedule": "cosin"}, "unknown schedule 'cosin'; did you mean 'cosine'?"),
         ({"momentum": "0.5"}, "momentum must read like"),
