@@ -62,10 +62,10 @@ def neural_dual(
 
     ``x`` (n, d) and ``y`` (m, d), NumPy or torch, at least 16 rows each. ``divergence``: "wasserstein"
     (W1), the name of an f-divergence ("kl" by Donsker–Varadhan, "nwj" the variational bound for it, "js"
-    the discriminator's), an ``FDivergence``, or a ``Dual``. Random halves: one trains (a quarter of it
-    stops and calibrates), the other gives ``value`` and a normal ``interval`` for what this critic
-    is worth on fresh samples. That is at most the divergence of the distributions, in expectation; it
-    may come out below 0 where P = Q.
+    the discriminator's, "pearson" and "neyman" both χ² without exponentials), an ``FDivergence``, or a
+    ``Dual``. Random halves: one trains (a quarter of it stops and calibrates), the other gives ``value``
+    and a normal ``interval`` for what this critic is worth on fresh samples. That is at most the
+    divergence of the distributions, in expectation; it may come out below 0 where P = Q.
 
     ``critic``, for W1: None trains "orthogonal" (GroupSort between orthogonal layers; Anil et al. 2019),
     "funnels" (min_k |x − a_k| + b_k) and "peaks" (max_k b_k − |x − a_k|), takes "potential" beside them
