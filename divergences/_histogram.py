@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from divergences._rows import Rows, working_memory
 
 __all__ = ["common_cells"]
 
+MOST_CELLS = 10_000_000
 Weighted = tuple[np.ndarray, np.ndarray]  # rows and their masses
 
 
@@ -31,6 +33,12 @@ def common_cells(pair: Pair, bins: Any) -> tuple[Array, Array, tuple[np.ndarray,
         )
     sides = _Sides(pair)
     edges = _edges(sides, bins)
+    cells = math.prod(len(each) - 1 for each in edges)
+    if cells > MOST_CELLS:
+        raise ValueError(
+            f"bins must make at most {MOST_CELLS:,} cells; these make {cells:,} in {pair.d} dimensions. Use "
+            "fewer an axis"
+        )
     p, q = (_masses(side, edges) for side in (sides.x(), sides.y()))
     if len(p) * 5 > min(sides.n, sides.m):
         bias = (len(p) - 1) / 2 * (1 / sides.n + 1 / sides.m)
@@ -157,7 +165,9 @@ def _quantile_edges(sides: _Sides, k: int) -> np.ndarray:
 def _rule_edges(column: np.ndarray, rule: str) -> np.ndarray:
     try:
         edges = np.histogram_bin_edges(column, bins=rule)
-    except ValueError:
+    except ValueError as error:
+        if "is not a valid estimator" not in str(error):
+            raise _stretched(rule, "too many") from None  # the name is right
         raise ValueError(
             f"bins must be 'quantile', a NumPy rule ('auto', 'fd', 'scott', 'sturges' …), an integer "
             f"or edges; got {rule!r}"
@@ -165,11 +175,15 @@ def _rule_edges(column: np.ndarray, rule: str) -> np.ndarray:
     except MemoryError:
         edges = np.empty(10**6)
     if len(edges) > 10**5:
-        raise ValueError(
-            f"the rule {rule!r} asks for {len(edges)} bins: an outlier stretches the range. "
-            "Use bins='quantile' or give edges"
-        )
+        raise _stretched(rule, str(len(edges)))
     return edges
+
+
+def _stretched(rule: str, count: str) -> ValueError:
+    return ValueError(
+        f"the rule {rule!r} asks for {count} bins: an outlier stretches the range. "
+        "Use bins='quantile' or give edges"
+    )
 
 
 def _equal_edges(low: float, high: float, count: int) -> np.ndarray:

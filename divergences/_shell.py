@@ -42,14 +42,17 @@ def refusals(suffix: str = "") -> Iterator[None]:
 
 def check_outputs(outputs: Sequence[str | None], inputs: Sequence[str | None]) -> None:
     """Refuse, before any long work, what could not be written or would overwrite the samples."""
+    from divergences.readers import located
+
     seen: set[Path] = set()
+    sources = {located(given).resolve() for given in inputs if given}
     for name in outputs:
         if name is None:
             continue
         if name == "-":
             raise ValueError("only 'compare --json -' and '--markdown -' print their output; name a file")
         target = Path(name).resolve()
-        if any(given and Path(given).exists() and target == Path(given).resolve() for given in inputs):
+        if target in sources:
             raise ValueError(f"{name}: would overwrite the samples; name another file")
         if target in seen:
             raise ValueError(f"{name}: two outputs cannot share one file")

@@ -18,7 +18,16 @@ import numpy as np
 
 from divergences._arrays import Array, detached, from_numpy, safe_log, safe_sqrt, to_numpy
 from divergences._histogram import common_cells
-from divergences._inputs import Pair, check_integer, check_option, check_pair, check_positive, check_rng, warn
+from divergences._inputs import (
+    Pair,
+    check_integer,
+    check_option,
+    check_pair,
+    check_positive,
+    check_proportion,
+    check_rng,
+    warn,
+)
 from divergences._neighbor_search import kth_nearest
 from divergences._pairwise import (
     paired_squared_distances,
@@ -481,7 +490,7 @@ def _parzen_log_ratios(pair: Pair, bandwidth: float | None) -> tuple[Array, Arra
             for s, w in ((pair.x, pair.a), (pair.y, pair.b))
         ]
     else:
-        widths = [check_positive(bandwidth, "bandwidth") / pair.scale] * 2
+        widths = [check_proportion(check_positive(bandwidth, "bandwidth"), pair.scale)] * 2
     rates = [0.5 / width**2 for width in widths]
     normaliser = pair.d * (math.log(widths[1]) - math.log(widths[0]))
     log_a = xp.where(pair.a > 0, safe_log(xp, pair.a), -xp.inf)

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from divergences import _line
-from divergences._arrays import Array, detached
-from divergences._inputs import Pair, check_option, check_pair, check_positive, warn
+from divergences._arrays import Array, detached, namespace
+from divergences._inputs import Pair, check_option, check_pair, check_positive, check_proportion, warn
 from divergences._pairwise import (
     Distance,
     Gaussian,
@@ -195,11 +195,11 @@ def squared_mmd(
         if pair.same and not unbiased:
             return pair.result(pair.zero())
         return pair.result(run(pair, _mmd_steps(pair, functions, unbiased)))
-    if not isinstance(bandwidth, str):
+    if bandwidth != "median":
         raise ValueError(f"kernel {kernel!r} has no bandwidth; leave bandwidth out, got {bandwidth!r}")
     if kernel == "linear":  # translation invariant: use the centred coordinates, undo the scale
         return pair.result(_mmd_gram(pair, pair.x, pair.y, _linear, unbiased), degree=2)
-    gram = kernel if callable(kernel) else _polynomial
+    gram = _checked(kernel) if callable(kernel) else _polynomial
     return pair.result(_mmd_gram(pair, *pair.raw(), gram, unbiased))
 
 
@@ -222,6 +222,24 @@ def kid(x: Any, y: Any, *, x_weights: Any = None, y_weights: Any = None) -> Any:
     return squared_mmd(x, y, kernel="polynomial", x_weights=x_weights, y_weights=y_weights)
 
 
+def _checked(kernel: Callable[[Array, Array], Array]) -> Callable[[Array, Array], Array]:
+    """A kernel of the user's, whose answer is looked at."""
+
+    def gram(x: Array, y: Array) -> Array:
+        found, shape = kernel(x, y), (len(x), len(y))
+        if tuple(getattr(found, "shape", ())) != shape:
+            came = getattr(found, "shape", type(found).__name__)
+            raise ValueError(
+                f"kernel must return one number for each pair of rows, shape {shape}; got "
+                f"{tuple(came) if not isinstance(came, str) else came}"
+            )
+        if bool(namespace(found).isnan(detached(found)).any()):
+            raise ValueError("kernel returned NaN; it must be a finite number for every pair of rows")
+        return found
+
+    return gram
+
+
 def _linear(x: Array, y: Array) -> Array:
     return x @ y.T
 
@@ -239,17 +257,6 @@ def _bandwidths(bandwidth: Any, pair: Pair) -> list[float]:
     if len(bandwidth) == 0:
         raise ValueError("bandwidth must be a number, 'median' or a non-empty sequence of numbers")
     return [check_positive(width, "bandwidth") for width in bandwidth]
-
-
-def _proportionate(width: float, pair: Pair) -> float:
-    """The bandwidth in the pair's coordinates, where its square and that of d/σ must be representable."""
-    relative = width / pair.scale
-    if not 1e-150 < relative < 1e150:
-        raise ValueError(
-            f"bandwidth is out of all proportion to the samples: {width:g} for values of size "
-            f"{pair.scale:.3g}. Use bandwidth='median', or one nearer the distances between rows"
-        )
-    return relative
 
 
 def _median_distance(pair: Pair) -> float:
@@ -276,7 +283,7 @@ def distance_quantiles(pair: Pair, shares: Sequence[float]) -> np.ndarray:
 
 def _functions(kernel: str, bandwidth: Any, pair: Pair) -> list[Stationary]:
     """The kernel at each bandwidth, in the pair's coordinates."""
-    return [STATIONARY[kernel](_proportionate(width, pair)) for width in _bandwidths(bandwidth, pair)]
+    return [STATIONARY[kernel](check_proportion(width, pair.scale)) for width in _bandwidths(bandwidth, pair)]
 
 
 @shares("squared_mmd")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from divergences._arrays import Array, detached
-from divergences._inputs import check_integer, check_option, check_pair, check_positive
+from divergences._inputs import check_integer, check_option, check_pair, check_positive, check_proportion
 from divergences._pairwise import Distance, Stationary, self_sums, weighted_sums
 from divergences._rows import Rows
 from divergences.kernels import STATIONARY
@@ -134,7 +134,7 @@ def pair_sums(
         raise ValueError(f"kernel={kernel!r} {needed}; got {bandwidth!r}")
     width = None if bandwidth is None else check_positive(bandwidth, "bandwidth")
     pair = check_pair(x, y, x_weights, y_weights, streams=True)
-    function = Distance() if width is None else STATIONARY[kernel](width / pair.scale)
+    function = Distance() if width is None else STATIONARY[kernel](check_proportion(width, pair.scale))
     unit = pair.scale if width is None else 1.0
     rows = _cut(pair.n, np.arange(of + 1) / of, k)
     across = 0.0

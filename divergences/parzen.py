@@ -15,7 +15,16 @@ from typing import Any
 import numpy as np
 
 from divergences._arrays import Array, detached, from_numpy, to_numpy
-from divergences._inputs import Pair, check_integer, check_option, check_pair, check_positive, check_rng, warn
+from divergences._inputs import (
+    Pair,
+    check_integer,
+    check_option,
+    check_pair,
+    check_positive,
+    check_proportion,
+    check_rng,
+    warn,
+)
 from divergences._moments import accumulated, scatter
 from divergences._neighbor_search import nearest
 from divergences._pairwise import (
@@ -93,7 +102,7 @@ class Parzen:
         if grid is None:
             widths, scores = _fine_search(pair, rows, own)
         else:
-            widths = _grid(grid) / pair.scale
+            widths = np.array([check_proportion(width, pair.scale) for width in _grid(grid)])
             scores = _mean_log_densities(pair, rows, own, widths)
         best = int(np.argmax(scores))
         if best in (0, len(widths) - 1) and len(widths) > 1:
@@ -212,12 +221,7 @@ def _parzen_steps(pair: Pair, bandwidth: float) -> Steps:
 
 
 def _log_density_steps(pair: Pair, bandwidth: float) -> Steps:
-    width = bandwidth / pair.scale
-    if not 1e-150 < width < 1e150:  # its square must be representable
-        raise ValueError(
-            f"bandwidth is out of all proportion to the samples: {bandwidth:g} for values of size "
-            f"{pair.scale:.3g}. Choose it with Parzen.fit"
-        )
+    width = check_proportion(bandwidth, pair.scale)
     found = yield Wish(log_sums=[0.5 / width**2])
     return found.log_sums[0] - _log_normaliser(pair.d, bandwidth)
 

@@ -236,7 +236,7 @@ def law_test(
     *,
     claims: Iterable[str] = (),
     on: str | None = None,
-    laws: Iterable[str | Law] | None = None,
+    laws: str | Law | Iterable[str | Law] | None = None,
     examples: int = 100,
     **known: Any,
 ) -> Callable[..., None]:
@@ -253,10 +253,11 @@ def law_test(
     """
     import pytest
 
+    named = [laws] if isinstance(laws, (str, Law)) else list(laws or ())
     subjects = subjects_of(metric, claims=claims, on=on, **known)
     trials = {}
     for subject in subjects:
-        for law in chosen_laws(None if laws is None else list(laws), subject):
+        for law in chosen_laws(None if laws is None else named, subject):
             name = law.name if len(subjects) == 1 else f"{subject.part}: {law.name}"
             trials[name] = (subject, law)
 

@@ -18,7 +18,7 @@ from divergences._inputs.options import (
     check_rng,
 )
 from divergences._inputs.pair import Pair, check_pair
-from divergences._inputs.samples import check_cost, check_samples, check_weights
+from divergences._inputs.samples import check_cost, check_proportion, check_samples, check_weights
 from divergences._inputs.sources import check_rows, checked_blocks
 from divergences._inputs.tables import as_plain, check_columns, plain_samples
 from divergences._inputs.warning import DivergenceWarning, warn
@@ -40,6 +40,7 @@ __all__ = [
     "check_pmf",
     "check_pmfs",
     "check_positive",
+    "check_proportion",
     "check_rng",
     "check_rows",
     "check_same_library",

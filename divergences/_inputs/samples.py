@@ -9,7 +9,7 @@ import numpy as np
 from divergences._arrays import Array, detached, device_name, from_numpy, is_torch, namespace, widened
 from divergences._inputs.arrays import as_array, check_exact, check_finite
 
-__all__ = ["check_cost", "check_samples", "check_shape", "check_weights"]
+__all__ = ["check_cost", "check_proportion", "check_samples", "check_shape", "check_weights"]
 
 
 def check_samples(value: Any, name: str, *, min_rows: int = 1) -> Array:
@@ -72,9 +72,23 @@ def check_weights(value: Any, samples: Array, name: str) -> tuple[Array, bool]:
     return array / xp.sum(array), bool(xp.all(plain == plain[0]))
 
 
-def check_cost(value: Any, name: str, shape: tuple[int, int]) -> Array:
-    """A finite cost for every pair of rows, in float64."""
+def check_proportion(width: float, scale: float) -> float:
+    """A bandwidth in units of the values' size, where its square and that of d/σ must be representable."""
+    relative = width / scale
+    if not 1e-150 < relative < 1e150:
+        raise ValueError(
+            f"bandwidth is out of all proportion to the samples: {width:g} for values of size {scale:.3g}. "
+            "Take one nearer the distances between rows, or leave it to be chosen"
+        )
+    return relative
+
+
+def check_cost(value: Any, name: str, shape: tuple[int, int], *, like: Array) -> Array:
+    """A finite cost for every pair of rows, in float64, of the library that the rows are of."""
     array = as_array(value, name)
+    if is_torch(array) != is_torch(like):
+        mine, its = ("torch", "NumPy") if is_torch(like) else ("NumPy", "torch")
+        raise TypeError(f"{name} must be of the library of x and y, {mine}; got {its}. Convert one of them")
     if tuple(array.shape) != shape:
         raise ValueError(
             f"{name} must be one number for each pair of rows, shape {shape}; got shape {tuple(array.shape)}"

@@ -84,7 +84,7 @@ def compare(
     was refused.
     """
     import divergences  # noqa: F401  fills METRICS
-    from divergences.evaluate import evaluate
+    from divergences.evaluate import SEVERAL, evaluate
     from divergences.report.limits import judged
 
     if json_file == "-" and markdown == "-":
@@ -93,16 +93,21 @@ def compare(
         if validation:
             fail("--validation is for one model; leave it out, or name one model")
         _rank(
-            real, models, metric or (RANKED_BY if not fail_if else []), fail_if or [], confidence or 0.95,
+            real, models, metric or (RANKED_BY if not fail_if else []), fail_if or [],
+            0.95 if confidence is None else confidence,
             json_file, html, markdown, junit, seed, quiet,
         )  # fmt: skip
         return
     model = models[0]
     with refusals():
         limits, chosen = _limited(metric or [], fail_if or [])
+        for limit in limits:
+            if limit.field == "p_value" and confidence is None and limit.metric.name not in SEVERAL:
+                raise ValueError(f"{limit}: p-values need --confidence, such as --confidence 0.95")
         outputs = [html, junit, *(None if name == "-" else name for name in (json_file, markdown))]
         check_outputs(outputs, inputs=[real, model, validation])
-    x, y, held_out = read_all(real, model, validation)
+    x, y, *more = read_all(real, model, *([validation] if validation else []))
+    held_out = more[0] if more else None
     if not quiet:
         remark_on_scale(x, y)
     names = short_names(x.source, y.source)
@@ -151,17 +156,17 @@ def _rank(
 ) -> None:
     """Several models against one reference."""
     from divergences.inference import compare_models
-    from divergences.readers import read
     from divergences.report.files import json_text, write_text
     from divergences.report.limits import judged
 
-    if sum(name == "-" or name.startswith(("-:", "-[")) for name in (real, *models)) > 1:
-        fail("standard input (-) can be read only once; put the other samples in files")
     with refusals():
         limits, chosen = _limited(metrics, conditions)
         outputs = [html, junit, *(None if name == "-" else name for name in (json_file, markdown))]
         check_outputs(outputs, inputs=[real, *models])
-        x, *others = (read(name) for name in (real, *models))
+        for limit in limits:
+            if limit.field == "p_value":
+                raise ValueError(f"{limit}: p-values are of one model, with --confidence; name one model")
+    x, *others = read_all(real, *models)
     names = [short_names(real, name)[1] for name in models]
     if len(set(names)) < len(names):
         names = models

@@ -14,27 +14,35 @@ if TYPE_CHECKING:
 __all__ = ["read_all", "remark_on_scale", "short_names"]
 
 
-def read_all(real: str, model: str, validation: str | None) -> tuple[Data, Data, Data | None]:
-    from divergences.readers import read
+def read_all(real: str, *others: str) -> list[Data]:
+    """The reference and the others, which must be of its images and columns."""
+    from divergences.readers import is_chosen, read
 
-    given = [name for name in (real, model, validation) if name is not None]
-    if sum(name == "-" or name.startswith(("-:", "-[")) for name in given) > 1:
-        fail("standard input (-) can be read only once; put one of the samples in a file")
+    if sum(name == "-" or name.startswith(("-:", "-[")) for name in (real, *others)) > 1:
+        fail("standard input (-) can be read only once; put the other samples in files")
     with refusals():
-        x, y = read(real), read(model)
-        held_out = None if validation is None else read(validation)
-        for other in filter(None, [y, held_out]):
+        x, *rest = (read(name) for name in (real, *others))
+        for other in rest:
             if x.image_shape and other.image_shape and x.image_shape != other.image_shape:
                 raise ValueError(
                     f"{x.source} holds images of {_size(x.image_shape)}, {other.source} of "
                     f"{_size(other.image_shape)}; resize one of them"
                 )
-            if x.names and other.names and x.names != other.names and sorted(x.names) == sorted(other.names):
+            if not (x.names and other.names) or x.names == other.names:
+                continue
+            if sorted(x.names) == sorted(other.names):
                 raise ValueError(
                     f"{other.source} has the columns of {x.source} in another order; choose the same "
                     f"for both, as in {other.source}:{','.join(x.names)}"
                 )
-    return x, y, held_out
+            # who names columns of both may well compare one with another
+            if len(x.names) == len(other.names) and not (is_chosen(x.source) and is_chosen(other.source)):
+                only = ", ".join(sorted({*x.names} ^ {*other.names})) or "repeated ones"
+                raise ValueError(
+                    f"{other.source} has other columns than {x.source} (in one of them only: {only}); choose "
+                    f"columns of both, as in {other.source}:{other.names[0]}"
+                )
+    return [x, *rest]
 
 
 def _size(shape: Sequence[int]) -> str:

@@ -40,7 +40,7 @@ Rows = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # x, y and their w
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
     """torch's generators seeded inside, as they were outside."""
     devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices), torch.enable_grad():
+    with torch.inference_mode(False), torch.random.fork_rng(devices=devices), torch.enable_grad():
         torch.manual_seed(seed)
         yield
 
@@ -167,6 +167,7 @@ def trained(
                 f"got {type(critic).__name__}"
             )
         critic = critic.to(device=device, dtype=torch.float32)
+        _one_output(critic, x[:2])
 
         @torch.no_grad()
         def score(candidate: nn.Module) -> float:
@@ -181,6 +182,22 @@ def trained(
         batches = resampler(x, y, batch, None if uniform else (weights[0], weights[1]))
         best = fit(critic, kind, dual, batches, score, steps=steps, advance=advance)
     return critic.double().eval(), best
+
+
+def _one_output(critic: nn.Module, rows: Tensor) -> None:
+    if not any(weight.requires_grad for weight in critic.parameters()):
+        raise ValueError("critic must return a module with weights to train; it has none")
+    try:
+        with torch.no_grad():
+            shape = tuple(critic.eval()(rows).shape)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"critic must return a module that takes rows (n, {rows.shape[1]}); it failed with: {error}"
+        ) from None
+    if shape not in ((len(rows),), (len(rows), 1)):
+        raise ValueError(
+            f"critic must give one number a row, shape ({len(rows)},) or ({len(rows)}, 1); got {shape}"
+        )
 
 
 def _by_weight(rows: Tensor, weights: Tensor) -> Tensor:

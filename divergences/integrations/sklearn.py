@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from divergences._arrays import detached, to_numpy
 from divergences._inputs import as_plain, check_integer, check_option, check_pair, check_positive
 from divergences.evaluate import evaluate
 from divergences.kernels import STATIONARY, distance_quantiles
+from divergences.laws.claims import claims_of
 from divergences.parzen import Parzen
 from divergences.registry import Metric, complete, parse
 
@@ -62,17 +64,28 @@ def divergence_scorer(
             raise ValueError(f"{row.name} is neither better lower nor higher; pass sign=1 or sign=-1")
         sign = 1 if row.better == "higher" else -1
 
-    def score(estimator: Any, X: Any, y: Any = None) -> float:
-        if response == "sample":
-            real = X
-            fake = _sampled(estimator, len(X) if n_samples is None else n_samples, random_state)
-        elif y is None:
-            raise ValueError(f"y must be given to compare it with what the model {response}s")
-        else:
-            real, fake = y, getattr(estimator, response)(X)
-        return sign * _value(row, real, fake, random_state)
+    return _Scorer(row, response, n_samples, random_state, sign)
 
-    return score
+
+@dataclass(frozen=True)
+class _Scorer:
+    """What ``divergence_scorer`` returns: a class, so that a fitted search can be saved."""
+
+    row: Metric
+    response: str
+    n_samples: int | None
+    random_state: int
+    sign: int
+
+    def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
+        if self.response == "sample":
+            number = len(X) if self.n_samples is None else self.n_samples
+            real, fake = X, _sampled(estimator, number, self.random_state)
+        elif y is None:
+            raise ValueError(f"y must be given to compare it with what the model {self.response}s")
+        else:
+            real, fake = y, getattr(estimator, self.response)(X)
+        return self.sign * _value(self.row, real, fake, self.random_state)
 
 
 def _sampled(estimator: Any, n: int, random_state: int) -> Any:
@@ -125,7 +138,7 @@ def pairwise_divergences(
     second = first if others is None else _listed(others, "others")
     row = _with_one_kernel(row, [*first, *([] if others is None else second)])
     found = np.zeros((len(first), len(second)))
-    both_ways = others is None and "symmetric" in row.laws
+    both_ways = others is None and "symmetric" in claims_of(row)
     for i, x in enumerate(first):
         for j, y in enumerate(second):
             if others is None and (i == j or (both_ways and j < i)):

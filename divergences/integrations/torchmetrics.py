@@ -22,6 +22,8 @@ try:
     from torch import Tensor
     from torchmetrics.utilities import dim_zero_cat
 except ImportError as error:
+    if error.name not in (None, "torch", "torchmetrics"):
+        raise  # what torchmetrics itself lacks, it says better
     raise missing(error.name or "torchmetrics", "torchmetrics") from error
 
 __all__ = ["Divergence"]
@@ -68,6 +70,8 @@ class Divergence(torchmetrics.Metric):
         check_rng(rng)
         self.rng = rng
         self.edges = _edges(self.row)
+        if self.edges is not None:
+            _of_counts(self.row)  # refuses options that no histogram has
         # other states under other names: a MetricCollection lets metrics with equal states share them
         self.kind = "moments" if self.row.on == "gaussian" or self.row.name == "frechet" else self.row.on
         self.kind = self.kind if self.edges is None else "counts"
@@ -93,6 +97,9 @@ class Divergence(torchmetrics.Metric):
         if "rng" in row.keywords and "rng" not in row.options:
             options["rng"] = np.random.default_rng(self.rng)
         if self.kind in ("pmf", "counts"):
+            for side, counts in (("real", real), ("fake", fake)):
+                if not float(counts.sum()) > 0:
+                    raise ValueError(f"{side} must hold a count above 0; all of them are 0")
             value = row(real.sum(0) / real.sum(), fake.sum(0) / fake.sum(), **options)
         elif self.kind == "moments":
             ddof = 1 if row.name == "frechet" else 0
@@ -122,6 +129,8 @@ class Divergence(torchmetrics.Metric):
             return
         kept: list[Tensor] = getattr(self, f"{side}_{self.kind}")
         if self.kind == "samples":
+            if kept and kept[0].shape[1] != rows.shape[1]:
+                raise ValueError(f"{side} must have as many columns in every batch; got {rows.shape[1]}")
             kept.append(rows)
             return
         wide = widened(rows)[0]
@@ -165,7 +174,12 @@ def _edges(row: Metric) -> list[np.ndarray] | None:
     bins = row.options.get("bins")
     if row.options.get("estimator") != "histogram" or not isinstance(bins, (list, tuple, np.ndarray)):
         return None
-    return [np.asarray(edges, dtype=float) for edges in ([bins] if np.ndim(bins[0]) == 0 else bins)]
+    if len(bins) == 0:
+        raise ValueError("bins must be increasing edges, at least two an axis; got none")
+    found = [np.asarray(edges, dtype=float) for edges in ([bins] if np.ndim(bins[0]) == 0 else bins)]
+    if any(edges.ndim != 1 or len(edges) < 2 or not (np.diff(edges) > 0).all() for edges in found):
+        raise ValueError("bins must be increasing edges, at least two an axis")
+    return found
 
 
 def _counted(rows: Tensor, edges: list[np.ndarray], side: str) -> Tensor:

@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from divergences._arrays import detached, to_numpy, widened
 from divergences._features import evaluating, extracted
 from divergences._inputs import check_integer
 from divergences._record import Report
 from divergences.evaluate import evaluate
 from divergences.integrations._missing import missing
 from divergences.integrations.trackers import log
-from divergences.registry import Metric
+from divergences.registry import Metric, parse
 
 try:
     import torch
@@ -73,7 +74,10 @@ class Monitor:
         self.features, self.confidence = features, confidence
         self.seed = check_integer(seed, "seed", minimum=0)
         self.to, self.prefix, self.names = to, prefix, names
-        self.samples = check_integer(len(reference) if samples is None else samples, "samples", minimum=1)
+        # features may take a loader, whose length is that of its batches: counted when they are made
+        self.samples = None if samples is None else check_integer(samples, "samples", minimum=1)
+        for metric in [self.metrics] if isinstance(self.metrics, (str, Metric)) else self.metrics:
+            parse(metric)  # a slip should not wait for the first measurement
         self._reference = reference
         self._rows: np.ndarray | None = None
         self.history: list[tuple[int, Report]] = []
@@ -87,7 +91,7 @@ class Monitor:
         with undisturbed(self.seed), evaluating(generator, self.features):
             if self._rows is None:  # features of the reference are made once
                 self._rows = _numpy(self._featured(self._reference, "reference"))
-            fake = _numpy(self._generated(generator))
+            fake = _numpy(self._generated(generator, self.samples or len(self._rows)))
             report = evaluate(
                 self._rows, fake, self.metrics, confidence=self.confidence, rng=self.seed,
                 names=self.names, progress=False,
@@ -97,16 +101,16 @@ class Monitor:
             log(report, self.to, step=step, prefix=self.prefix)
         return report
 
-    def _generated(self, generator: Callable[[Any], Any]) -> Any:
-        device = _device(generator)
+    def _generated(self, generator: Callable[[Any], Any], number: int) -> Any:
+        place = _place(generator)
         draws = torch.Generator().manual_seed(self.seed)  # on the CPU: one noise whatever the device
         parts = []
-        for start in range(0, self.samples, self.batch_size):
-            count = min(self.batch_size, self.samples - start)
+        for start in range(0, number, self.batch_size):
+            count = min(self.batch_size, number - start)
             if callable(self.latent):
                 noise = self.latent(count, draws)
             else:
-                noise = torch.randn(count, *self.latent, generator=draws).to(device)
+                noise = torch.randn(count, *self.latent, generator=draws).to(**place)
             made = generator(*noise) if isinstance(noise, tuple) else generator(noise)
             parts.append(self._featured(made, "generated"))
         return torch.cat([torch.as_tensor(part) for part in parts])
@@ -140,12 +144,13 @@ def _shape(latent: Any) -> tuple[int, ...]:
     return tuple(check_integer(side, "latent", minimum=1) for side in sides)
 
 
-def _device(generator: Any) -> torch.device:
+def _place(generator: Any) -> dict[str, Any]:
+    """Where its weights are and of which dtype: those of the noise it takes."""
     parameters = generator.parameters() if isinstance(generator, torch.nn.Module) else iter(())
-    own = next(iter(parameters), None)
-    return torch.device("cpu") if own is None else own.device
+    own = next((weight for weight in parameters if weight.is_floating_point()), None)
+    return {"device": "cpu"} if own is None else {"device": own.device, "dtype": own.dtype}
 
 
 def _numpy(rows: Any) -> np.ndarray:
-    array = rows.detach().cpu().numpy() if torch.is_tensor(rows) else np.asarray(rows)
+    array = to_numpy(detached(widened(rows)[0])) if torch.is_tensor(rows) else np.asarray(rows)
     return array.reshape(len(array), -1)  # images and the like, as the readers take them

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -165,7 +165,20 @@ def subjects_of(
     """
     if isinstance(fn, Subject):
         return (fn,)
+    for option, allowed in (("library", ("numpy", "torch")), ("dtype", ("float64", "float32"))):
+        if known.get(option, allowed[0]) not in allowed:
+            raise ValueError(f"{option} must be one of {allowed}, got {known[option]!r}")
     if isinstance(fn, Metric):
+        brought = [name for name in ("claims", "on") if {"claims": claims, "on": on}[name]]
+        own = {field.name: field.default for field in fields(Subject)}
+        brought += [
+            name for name in known if name not in ("library", "dtype") and known[name] != own.get(name)
+        ]
+        if brought:
+            raise ValueError(
+                f"{fn.name} is a row of METRICS and brings its own claims: leave {', '.join(brought)} out, "
+                "or give its function"
+            )
         from divergences.laws.claims import metric_subjects
 
         return metric_subjects(fn, library=known.get("library", "numpy"), dtype=known.get("dtype", "float64"))
@@ -175,9 +188,6 @@ def subjects_of(
         raise ValueError(f"on must say what fn takes, one of {SPACES}; got {on!r}")
     claims = (claims,) if isinstance(claims, str) else tuple(claims)
     _known_claims(claims, on)
-    for option, allowed in (("library", ("numpy", "torch")), ("dtype", ("float64", "float32"))):
-        if known.get(option, allowed[0]) not in allowed:
-            raise ValueError(f"{option} must be one of {allowed}, got {known[option]!r}")
     return (Subject(fn, on, implied(claims), name=getattr(fn, "__name__", repr(fn)), **known),)
 
 
@@ -218,7 +228,7 @@ def chosen_laws(laws: list[str | Law] | None, subject: Subject) -> list[Law]:
 
             near = difflib.get_close_matches(str(law), list(LAWS), n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"unknown law {law!r}{hint} laws.LAWS lists them all")
+            raise ValueError(f"unknown law {law!r}{hint}; laws.LAWS lists them all")
         if chosen[-1].on != subject.on:
             raise ValueError(f"the law {chosen[-1].name!r} is on {chosen[-1].on}, fn takes {subject.on}")
     return chosen

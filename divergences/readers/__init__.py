@@ -99,8 +99,14 @@ def read(path: str | Path, *, rows: slice | None = None) -> Data:
 
 def located(source: str) -> Path:
     """The file or folder that a text for ``read`` names, without the choice and the rows after it."""
-    name, _ = _split_slice(source)
+    match = SLICE.fullmatch(source)  # whatever is in the brackets
+    name = source if match is None or Path(source).exists() else match["name"]
     return Path(_split_choice(name)[0])
+
+
+def is_chosen(source: str) -> bool:
+    """Whether the text says which columns or which array to take."""
+    return _split_choice(_split_slice(source)[0])[1] is not None
 
 
 # ── names ───────────────────────────────────────────────────────────────────────────────────

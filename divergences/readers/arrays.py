@@ -71,4 +71,7 @@ def read_torch(path: Path, name: str, choice: str | None) -> Table:
     if found.layout != torch.strided or found.is_quantized:
         raise ReadError(f"{name}: must hold a dense tensor that is not quantized")
     found = found.detach().resolve_conj().resolve_neg()
-    return Table((found.float() if found.dtype == torch.bfloat16 else found).numpy())
+    try:
+        return Table((found.float() if found.dtype == torch.bfloat16 else found).numpy())
+    except TypeError as error:  # dtypes that NumPy does not have
+        raise ReadError(f"{name}: {one_line(error)}") from None

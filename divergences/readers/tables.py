@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import importlib
 import io
@@ -27,10 +28,13 @@ def read_csv(content: bytes, name: str, choice: str | None) -> Table:
         raise ReadError(f"{name}: is not text in UTF-8") from None
     if not text.strip():
         raise ReadError(f"{name}: no samples in it")
-    text = text.lstrip("\r\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
     separator = max(",;\t", key=text.split("\n", 1)[0].count)
     lines = csv.reader(io.StringIO(text), delimiter=separator)
-    first, second = ([cell.strip() for cell in next(lines, [])] for _ in range(2))
+    try:
+        first, second = ([cell.strip() for cell in next(lines, [])] for _ in range(2))
+    except csv.Error as error:
+        raise ReadError(f"{name}: {one_line(error)}") from None
     names = tuple(first) if _is_header(first, second) else None
     columns = _columns(names or tuple(map(str, range(len(first)))), choice, name)
     if names is not None and "" in names and choice is None:
@@ -46,7 +50,9 @@ def read_csv(content: bytes, name: str, choice: str | None) -> Table:
             usecols=columns, quotechar='"', ndmin=2,
         )  # fmt: skip
     except ValueError as error:
-        complaint = _text_columns(text, separator, names, columns, name) or one_line(error)
+        with contextlib.suppress(csv.Error):  # NumPy's own words then
+            error = ValueError(_text_columns(text, separator, names, columns, name) or error)
+        complaint = one_line(error)
         raise ReadError(f"{name}: {complaint}") from None
     return Table(array, tuple(names[k] for k in columns or range(len(names))) if names else None)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["markdown", "table"]
 
 SHOWN = 5  # rows of samples in a list
+LEAST_MEANING = 16  # columns of it
 ROOM_FOR_MEANING = 100  # columns; below this the table keeps to the numbers
 STATUS_STYLES = {"ok": "", "failed": "red", "left out": "dim"}
 
@@ -34,7 +35,7 @@ def table(report: Report, *, width: int | None = None, color: bool = False) -> s
     )  # fmt: skip
     marks, notes = _notes(report)
     console.print(Text(wording.size(report)))
-    console.print(_grid(report, marks, columns))
+    console.print(_fitting(console, report, marks, columns))
     for number, note in enumerate(notes, start=1):
         console.print(Text(f"[{number}] {note}"), soft_wrap=False)
     for panel in panels(report, SHOWN):
@@ -43,26 +44,45 @@ def table(report: Report, *, width: int | None = None, color: bool = False) -> s
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
-def _grid(report: Report, marks: list[str], columns: int) -> Any:
+def _fitting(console: Any, report: Report, marks: list[str], columns: int) -> Any:
+    """The fullest table that no cell of is cut in: times are given up first, then whole values fold."""
+    from rich.measure import Measurement
+
+    wide = console.options.update(width=1000)
+    meanings = columns >= ROOM_FOR_MEANING
+    longest = max((len(row.metric) for row in report.rows), default=0)
+    for times, folded in ((True, False), (False, False), (False, True)):
+        bare = _grid(report, marks, columns, meanings=False, times=times, folded=folded)
+        # names of metrics may fold; the meaning takes what is left
+        needed = Measurement.get(console, wide, bare).maximum - longest + min(longest, columns // 3)
+        if needed + LEAST_MEANING * meanings <= columns:
+            break
+    return _grid(report, marks, columns, meanings=meanings, times=times, folded=folded)
+
+
+def _grid(
+    report: Report, marks: list[str], columns: int, *, meanings: bool, times: bool, folded: bool
+) -> Any:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    with_meaning = columns >= ROOM_FOR_MEANING
     longest = max((len(row.metric) for row in report.rows), default=0)
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     grid.add_column("metric", overflow="fold", min_width=min(longest, columns // 3))
-    grid.add_column("value", justify="right", no_wrap=True)
+    grid.add_column("value", justify="right", no_wrap=not folded, overflow="fold")
     grid.add_column("", no_wrap=True)
     grid.add_column("better", no_wrap=True)
-    grid.add_column("seconds", justify="right", no_wrap=True)
-    if with_meaning:
+    if times:
+        grid.add_column("seconds", justify="right", no_wrap=True)
+    if meanings:
         grid.add_column("what it tells", ratio=1)
     for row, mark, meaning in zip(report.rows, marks, wording.meanings(report), strict=True):
         style = STATUS_STYLES[row.status]
         value = "\n".join(filter(None, [wording.outcome(row), *wording.errors(row)]))
-        cells = [row.metric, value, mark, wording.DIRECTIONS[row.better], wording.seconds(row.seconds)]
-        grid.add_row(*(Text(cell, style=style) for cell in [*cells, meaning][: len(grid.columns)]))
+        cells = [row.metric, value, mark, wording.DIRECTIONS[row.better]]
+        cells += [wording.seconds(row.seconds)] * times + [meaning] * meanings
+        grid.add_row(*(Text(cell, style=style) for cell in cells))
     return grid
 
 

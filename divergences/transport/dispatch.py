@@ -54,7 +54,7 @@ def build_problem(pair: Pair, p: float, cost: Any) -> tuple[Problem, Array | Non
         )
     if callable(cost):  # on the user's own coordinates
         cost = cost(pair.x * pair.scale + pair.origin, pair.y * pair.scale + pair.origin)
-    matrix = check_cost(cost, "cost", (pair.n, pair.m))
+    matrix = check_cost(cost, "cost", (pair.n, pair.m), like=pair.x)
     return Problem(x, y, a, b, p=1.0, matrix=to_numpy(matrix)), matrix
 
 

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-import divergences  # noqa: F401  fills METRICS
+import divergences
 from divergences.cli import app, main
 from divergences.registry import METRICS, Metric
+from divergences.report import wording
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = ["-m", "energy", "-m", "squared_mmd(bandwidth=1.0)"]
@@ -374,3 +375,73 @@ def test_help_comes_at_once():
     assert done.stdout.strip() == "set()"
     assert run("--help").returncode == 0
     assert time.perf_counter() - started < 10  # two starts, on a machine that may be busy
+
+
+# ── what several models and one share ───────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("source", ["real.npy[0:20]", "real.npz:rows", "real.csv:a,b", "real.csv:a,b[0:20]"])
+@pytest.mark.parametrize("option", ["--json", "--html", "--markdown", "--junit"])
+def test_no_output_overwrites_samples_however_they_are_named(capsys, tmp_path, monkeypatch, source, option):
+    monkeypatch.chdir(tmp_path)
+    rows = np.random.default_rng(0).normal(size=(30, 2))
+    np.save("real.npy", rows)
+    np.savez("real.npz", rows=rows)
+    np.savetxt("real.csv", rows, delimiter=",", header="a,b", comments="")
+    file = source.split("[")[0].split(":")[0]
+    before = Path(file).read_bytes()
+    for models in (["real.npy"], ["real.npy", "real.npz"]):
+        assert "would overwrite the samples" in refused(
+            capsys, "compare", source, *models, "-m", "energy", option, file, "-q"
+        )
+    assert Path(file).read_bytes() == before
+
+
+def test_columns_and_images_are_held_together_for_every_model(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = np.random.default_rng(0).normal(size=(30, 2))
+    for name, header in (("real", "a,b"), ("other", "b,a"), ("more", "a,c"), ("same", "a,b")):
+        np.savetxt(f"{name}.csv", rows, delimiter=",", header=header, comments="")
+    for models in (["other.csv"], ["same.csv", "other.csv"]):
+        assert "has the columns of real.csv in another order" in refused(
+            capsys, "compare", "real.csv", *models
+        )
+    for models in (["more.csv"], ["same.csv", "more.csv"]):
+        said = refused(capsys, "compare", "real.csv", *models)
+        assert "more.csv has other columns than real.csv (in one of them only: b, c)" in said
+    # who names columns on both sides means it
+    assert call(capsys, "compare", "real.csv:b", "more.csv:c", "-m", "energy", "-q")[0] == 0
+    for name, shape in (("one", (20, 4, 4)), ("two", (20, 2, 8)), ("three", (20, 4, 4))):
+        np.save(f"{name}.npy", np.zeros(shape, np.uint8))
+    assert "holds images of 4 × 4, two.npy of 2 × 8" in refused(
+        capsys, "compare", "one.npy", "three.npy", "two.npy"
+    )
+
+
+def test_a_level_of_zero_is_refused_for_one_model_and_for_several(capsys, pair):
+    for models in (pair[1:], [pair[1], pair[0]]):
+        said = refused(capsys, "compare", pair[0], *models, "-m", "energy", "--confidence", "0", "-q")
+        assert "confidence must be" in said
+
+
+def test_limits_on_p_values_that_nobody_computes_are_refused(capsys, pair):
+    condition = ["--fail-if", "energy.p_value<0.01", "-q"]
+    assert "p-values need --confidence" in refused(capsys, "compare", *pair, *condition)
+    assert "p-values are of one model" in refused(capsys, "compare", *pair, pair[0], *condition)
+    code, _, err = call(capsys, "compare", *pair, *condition, "--confidence", "0.95")
+    assert code == 0, err
+
+
+@pytest.mark.parametrize("width", [60, 70, 80, 90, 100, 120])
+def test_no_number_of_a_report_is_cut(width, rng):
+    """Rich cuts what does not fit without a sign of it: the column of times is given up before that."""
+    x, y = rng.normal(size=(60, 2)), rng.normal(size=(50, 2)) + 0.3
+    report = divergences.evaluate(x, y, confidence=0.95, rng=0)
+    text = report.text(width=width)
+    assert max(map(len, text.splitlines()[:30])) <= width
+    header = next(line for line in text.splitlines() if "metric" in line)
+    assert header.rstrip().endswith(("better", "seconds", "what it tells")), header
+    squeezed = "".join(text.split())
+    for row in report.rows:
+        if row.value is not None:
+            assert "".join(wording.outcome(row).split()) in squeezed, row.metric

@@ -11,6 +11,7 @@ import pytest
 import torch
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
+from torch import nn
 
 import divergences as dv
 from divergences import pmf
@@ -474,3 +475,29 @@ def test_the_exact_js_of_a_finite_support_is_what_a_free_critic_reaches(rng):
 
     optimiser.step(closure)
     assert -float(closure().detach()) == pytest.approx(float(pmf.js(p, q)), abs=1e-10)
+
+
+@pytest.mark.parametrize("library", [np.asarray, torch.as_tensor])
+def test_a_critic_is_trained_inside_inference_mode_too(rng, library):
+    x = rng.normal(size=(60, 2))
+    outside = [float(dv.kl(library(x), library(x + 1), estimator="variational", rng=0)),
+               dv.neural_dual(library(x), library(x + 1), steps=20, rng=0).value]  # fmt: skip
+    with torch.inference_mode():
+        inside = [float(dv.kl(library(x), library(x + 1), estimator="variational", rng=0)),
+                  dv.neural_dual(library(x), library(x + 1), steps=20, rng=0).value]  # fmt: skip
+    assert inside == outside
+
+
+@pytest.mark.parametrize(
+    ("critic", "kind", "message"),
+    [
+        (nn.Linear(2, 1), TypeError, "function of the number of features"),
+        (lambda d: nn.Linear(d, 2), ValueError, r"one number a row, shape \(2,\) or \(2, 1\); got \(2, 2\)"),
+        (lambda d: nn.Linear(d + 1, 1), ValueError, r"takes rows \(n, 2\); it failed with"),
+        (lambda d: nn.Flatten(), ValueError, "with weights to train"),
+    ],
+)
+def test_critics_of_yours_that_cannot_be_are_refused(rng, critic, kind, message):
+    x = rng.normal(size=(60, 2))
+    with pytest.raises(kind, match=message):
+        dv.neural_dual(x, x + 1, divergence="js", critic=critic, steps=5)

@@ -248,3 +248,24 @@ def test_gradients_are_those_of_finite_differences() -> None:
     ):
         x = torch.tensor(rng.normal(size=(3, 2)), requires_grad=True)
         assert torch.autograd.gradcheck(lambda z, m=measure, o=options: m(z, y, **o), x)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "message"),
+    [
+        (lambda x, y: np.full((len(x), len(y)), np.nan), "kernel returned NaN"),
+        (lambda x, y: np.ones((len(x), len(y) + 1)), r"one number for each pair of rows, shape \(30, 20\)"),
+        (lambda x, y: 1.0, "got float"),
+    ],
+)
+def test_what_a_kernel_of_yours_returns_is_looked_at(rng, kernel, message):
+    x, y = rng.normal(size=(30, 2)), rng.normal(size=(20, 2))
+    with pytest.raises(ValueError, match=message):
+        squared_mmd(x, y, kernel=kernel)
+
+
+@pytest.mark.parametrize("bandwidth", ["nonsense", 1.0, [1.0]])
+def test_a_kernel_without_a_bandwidth_takes_none(rng, bandwidth):
+    x = rng.normal(size=(30, 2))
+    with pytest.raises(ValueError, match="has no bandwidth; leave bandwidth out"):
+        squared_mmd(x, x + 1, kernel="linear", bandwidth=bandwidth)

@@ -14,6 +14,7 @@ from scipy.integrate import quad
 from scipy.special import logsumexp
 from sklearn.neighbors import KernelDensity
 
+import divergences as dv
 from divergences import DivergenceWarning, Parzen, parzen_log_likelihood
 from divergences.parzen import GOODFELLOW_GRID
 
@@ -236,3 +237,18 @@ def test_the_mnist_protocol_on_a_part_of_it(shared_data: Path) -> None:
     assert float(estimate) == pytest.approx(truth.mean(), rel=1e-9)
     assert estimate.standard_error == pytest.approx(truth.std(ddof=1) / math.sqrt(1000), rel=1e-6)
     assert 100 < float(estimate) < 300  # Goodfellow et al.: 225 ± 2 with 10,000 samples
+
+
+@pytest.mark.parametrize("width", [1e-200, 1e200])
+def test_bandwidths_whose_squares_no_number_holds_are_refused_everywhere(rng, width):
+    x, y = rng.normal(size=(30, 2)), rng.normal(size=(30, 2))
+    for call in (
+        lambda: dv.parzen_log_likelihood(x, y, bandwidth=width),
+        lambda: dv.parzen_log_likelihood(x, y, grid=[width, 1.0]),
+        lambda: dv.Parzen.fit(x, grid=[width, 1.0]),
+        lambda: dv.kl(x, y, estimator="parzen", bandwidth=width),
+        lambda: dv.squared_mmd(x, y, bandwidth=width),
+        lambda: dv.partial.pair_sums(x, y, kernel="gaussian", bandwidth=width, share=(0, 1)),
+    ):
+        with pytest.raises(ValueError, match="out of all proportion to the samples"):
+            call()

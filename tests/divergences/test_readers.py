@@ -7,6 +7,7 @@ import io
 import struct
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pandas
@@ -15,7 +16,7 @@ import torch
 from PIL import Image
 
 from divergences import readers
-from divergences.readers import ReadError, read
+from divergences.readers import ReadError, located, read
 
 SAMPLES = np.random.default_rng(0).normal(size=(12, 5))
 BYTES = np.random.default_rng(1).integers(0, 256, size=(7, 4, 6), dtype=np.uint8)
@@ -511,3 +512,27 @@ def test_stores_say_what_they_need(library, name, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ReadError, match=rf"needs {library} to be read; pip install 'divergences\[storage\]'"):
         read(path)
+
+
+def test_lines_may_end_as_any_system_ends_them(tmp_path):
+    for number, end in enumerate(("\n", "\r\n", "\r")):
+        path = tmp_path / f"{number}.csv"
+        path.write_bytes(end.join(["a,b", "1,2", "3,4", ""]).encode())
+        found = read(path)
+        np.testing.assert_array_equal(found.array, [[1, 2], [3, 4]])
+        assert found.names == ("a", "b")
+
+
+def test_what_the_csv_module_refuses_is_one_line_about_the_file(tmp_path):
+    path = tmp_path / "long.csv"
+    path.write_text("a,b\n" + '"' + "x" * 200_000 + '",1\n')
+    with pytest.raises(ReadError, match=r"long.csv: field larger than"):
+        read(path)
+
+
+def test_where_a_text_points_to(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "odd[1].npy").touch()
+    for text, path in (("a.npy[0:5]", "a.npy"), ("a.npz:k[2:]", "a.npz"), ("t.csv:a,b", "t.csv"), ("x", "x"),
+                       ("odd[1].npy", "odd[1].npy"), ("a.npy[zz]", "a.npy")):  # fmt: skip
+        assert located(text) == Path(path), text

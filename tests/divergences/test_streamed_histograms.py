@@ -101,3 +101,17 @@ def test_quantiles_are_those_of_the_sorted(make, limit, rng):
     kept = distinct(blocks, len(values))
     assert np.array_equal(kept, values)
     assert distinct(blocks, len(values) - 1) is None
+
+
+def test_too_many_cells_are_refused_and_not_tried(rng):
+    x = rng.normal(size=(60, 2))
+    with pytest.raises(
+        ValueError, match="at most 10,000,000 cells; these make 10,000,000,000 in 2 dimensions"
+    ):
+        divergences.js(x, x + 1, estimator="histogram", bins=100_000)
+    with pytest.raises(
+        ValueError, match="the rule 'fd' asks for too many bins: an outlier stretches the range"
+    ):
+        divergences.js(np.append(x[:, 0], 1e25), x[:, 1], estimator="histogram", bins="fd")
+    with pytest.raises(ValueError, match="bins must be 'quantile', a NumPy rule.*got 'zzz'"):
+        divergences.js(x[:, 0], x[:, 1], estimator="histogram", bins="zzz")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 
 import numpy as np
@@ -18,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 import divergences as dv
+from divergences.integrations import sklearn as sklearn_tools
 from divergences.integrations.sklearn import ParzenDensity, divergence_scorer, pairwise_divergences
 
 
@@ -195,3 +197,26 @@ def test_what_cannot_be_clustered_is_refused(families):
         pairwise_divergences([])
     with pytest.raises(ValueError, match="leave others out"):
         pairwise_divergences(far, far, symmetrize="mean")
+
+
+def test_a_fitted_search_with_a_scorer_can_be_saved(data):
+    search = GridSearchCV(GaussianMixture(random_state=0), {"n_components": [1, 2]},
+                          scoring=divergence_scorer("energy"), cv=2)  # fmt: skip
+    search.fit(data[0])
+    again = pickle.loads(pickle.dumps(search))
+    assert again.score(data[1]) == search.score(data[1])
+
+
+@pytest.mark.parametrize("metric", ["wasserstein", "js", "tv", "energy", "sliced_wasserstein"])
+def test_symmetric_metrics_are_computed_once_a_pair(monkeypatch, families, metric):
+    asked = []
+    value = sklearn_tools._value
+
+    def counted(*given):
+        asked.append(given)
+        return value(*given)
+
+    monkeypatch.setattr(sklearn_tools, "_value", counted)
+    found = pairwise_divergences([rows[:20] for rows in families[:3]], metric=metric)
+    assert len(asked) == 3
+    np.testing.assert_array_equal(found, found.T)

@@ -16,6 +16,7 @@ import torchmetrics
 
 import divergences as dv
 from divergences.integrations.torchmetrics import Divergence
+from divergences.registry import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -292,3 +293,23 @@ def test_two_processes_see_all_rows(tmp_path):
     )
     assert one["lonely energy"][0] == pytest.approx(float(dv.energy(x, y)), rel=1e-6)
     assert one["lonely frechet"][0] == pytest.approx(float(dv.frechet(x, y)), rel=1e-6)
+
+
+def test_counts_edges_and_columns_that_cannot_be_are_refused():
+    counts = Divergence("pmf.kl")
+    counts.update(real=torch.zeros(2, 3), fake=torch.ones(2, 3))
+    with pytest.raises(ValueError, match="real must hold a count above 0"):
+        counts.compute()
+    for bins, message in (
+        ([], "got none"),
+        ([1.0, 0.0], "must be increasing edges"),
+        ([1.0], "at least two"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Divergence(parse("js").with_options(estimator="histogram", bins=bins))
+    with pytest.raises(ValueError, match="no option 'k'"):
+        Divergence(parse("kl").with_options(estimator="histogram", bins=[0.0, 1.0], k=3))
+    rows = Divergence("energy")
+    rows.update(real=torch.zeros(2, 2))
+    with pytest.raises(ValueError, match="as many columns in every batch; got 3"):
+        rows.update(real=torch.zeros(2, 3))

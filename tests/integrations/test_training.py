@@ -201,3 +201,29 @@ def test_lightning_by_epochs_with_early_stopping_and_a_checkpoint(lightning, tmp
     goes_on = EvaluateGenerator(again, generator=lambda module: module.generator, at_epoch_end=True)
     fitted(lightning, tmp_path, [goes_on], epochs=3, resume=tmp_path / "one.ckpt")
     assert [step for step, _ in again.history] == [2, 3]
+
+
+def test_as_many_samples_as_the_reference_has_rows_whatever_holds_it():
+    rows = torch.randn(512, 2)
+    loader = torch.utils.data.DataLoader(rows, batch_size=128)
+    monitor = Monitor(loader, latent=2, features=lambda batch: batch, every=1)
+    assert monitor(torch.nn.Linear(2, 2), 1).m == 512
+    assert monitor.history[0][1].n == 512
+
+
+def test_a_slip_in_a_metric_does_not_wait_for_the_first_measurement():
+    with pytest.raises(ValueError, match="enrgy"):
+        Monitor(torch.zeros(50, 2), latent=2, metrics="enrgy")
+    with pytest.raises(ValueError, match="enrgy"):
+        Monitor(torch.zeros(50, 2), latent=2, metrics=["energy", "enrgy"])
+
+
+def test_generators_and_references_in_half_precision():
+    rows, plain = torch.randn(50, 2), torch.nn.Linear(2, 2)
+    whole = Monitor(rows, latent=2, every=1)(plain, 1).rows[0].value
+    for reference in (rows, rows.bfloat16()):
+        found = Monitor(reference, latent=2, every=1)(copy.deepcopy(plain).bfloat16(), 1)
+        assert found.rows[0].value == pytest.approx(whole, rel=0.2)
+        with torch.autocast("cpu", torch.bfloat16):
+            found = Monitor(reference, latent=2, every=1)(plain, 1)
+        assert found.rows[0].value == pytest.approx(whole, rel=0.2)

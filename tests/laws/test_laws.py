@@ -30,6 +30,7 @@ from divergences.laws.measured import (
     power,
     sqrt,
 )
+from divergences.testing import law_test
 
 
 def squared_gap(p, q):
@@ -394,3 +395,24 @@ def test_the_command_refuses_what_it_cannot_find(arguments, message):
     answer = run(*arguments)
     assert answer.exit_code == 2
     assert message in answer.output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"library": "jax"}, "library must be one of"),
+        ({"dtype": "float16"}, "dtype must be one of"),
+        ({"claims": {"metric"}}, "brings its own claims: leave claims out"),
+        ({"on": "pmf"}, "leave on out"),
+        ({"degree": 3}, "leave degree out"),
+        ({"laws": ["zzz"]}, "unknown law 'zzz'; laws.LAWS lists them all"),
+    ],
+)
+def test_a_row_takes_no_word_that_it_does_not_know(options, message):
+    with pytest.raises(ValueError, match=message):
+        laws.check(dv.METRICS["energy"], **{"laws": ["symmetry"], **options}, examples=2)
+
+
+def test_one_law_may_be_named_alone():
+    found = law_test(lambda p, q: abs(p - q).sum() / 2, claims={"tv"}, on="pmf", laws="symmetry", examples=5)
+    found("pmf.symmetry")
