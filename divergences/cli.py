@@ -144,8 +144,9 @@ def laws(
         str, typer.Option(metavar="WORDS", help="What it claims to be: metric, or 'f-divergence,symmetric'.")
     ] = "",
     on: Annotated[
-        str, typer.Option(metavar="SPACE", help="What it takes: pmf, samples or gaussian.")
-    ] = "samples",
+        str | None,
+        typer.Option(metavar="SPACE", help="What a function takes: pmf, samples (if not said) or gaussian."),
+    ] = None,
     law: Annotated[
         list[str] | None, typer.Option("-l", "--law", metavar="NAME", help="Only this law; may be repeated.")
     ] = None,
@@ -167,10 +168,14 @@ def laws(
     """
     import divergences  # noqa: F401  fills METRICS
     from divergences.laws import check, resolve
+    from divergences.registry import Metric
 
     with refusals():
+        found = resolve(target)
+        if not isinstance(found, Metric):
+            on = on or "samples"
         report = check(
-            resolve(target), laws=law, claims=[word.strip() for word in claims.split(",") if word.strip()],
+            found, laws=law, claims=[word.strip() for word in claims.split(",") if word.strip()],
             on=on, examples=examples, degree=degree, library=library, dtype=dtype, rng=seed, progress=None,
         )  # fmt: skip
     typer.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) if as_json else str(report))

@@ -188,4 +188,6 @@ CRITICS: dict[str, Kind] = {
 
 def custom(make: Callable[[int], Any]) -> Kind:
     """A critic of the user's: a function of the number of features that returns a module."""
+    if isinstance(make, nn.Module):
+        raise TypeError("critic must be a function of the number of features: critic=lambda d: module")
     return Kind(lambda x, y: make(int(x.shape[1])), 1e-3)

@@ -172,19 +172,9 @@ def _torch_parts() -> tuple[Any, Any]:
     return networks, training
 
 
-def _torch_module() -> Any:
-    import torch
-
-    return torch.nn.Module
-
-
 def _kinds(critic: Any, dual: Dual) -> dict[str, Any]:
     """The critics to train, by name."""
     networks, _ = _torch_parts()
-    if isinstance(critic, _torch_module()):
-        raise TypeError(
-            "critic must be a function of the number of features; wrap it: critic=lambda d: module"
-        )
     if callable(critic):
         return {"your critic": networks.custom(critic)}
     known = [name for name in networks.CRITICS if (name != "ratio") == dual.lipschitz]
