@@ -395,7 +395,7 @@ def test_a_bfloat16_generator_is_averaged_in_float32():
     began = [*first.raw.parameters()]
     moved, left = (
         sum(
-            float((average - other.float()).square().sum())
+            float((average - other.float()).detach().square().sum())
             for (average, _), other in zip(pairs, to, strict=True)
         )
         for to in (began, [now for _, now in pairs])
