@@ -172,14 +172,16 @@ def laws(
 
     with refusals():
         found = resolve(target)
-        if not isinstance(found, Metric):
-            on = on or "samples"
+        row = isinstance(found, Metric)
+        on = on if row else on or "samples"
         report = check(
             found, laws=law, claims=[word.strip() for word in claims.split(",") if word.strip()],
             on=on, examples=examples, degree=degree, library=library, dtype=dtype, rng=seed, progress=None,
         )  # fmt: skip
     typer.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) if as_json else str(report))
     if not any(finding.status in ("held", "violated") for finding in report.findings):
+        if row:
+            fail(f"no law of {target} could be tried, so nothing is shown; take more --examples")
         others = " or ".join(f"--on {space}" for space in ("pmf", "samples", "gaussian") if space != on)
         fail(f"no law could be tried on {on}, so nothing is shown; what {target} takes is said by {others}")
     raise typer.Exit(0 if report.ok else 1)

@@ -45,25 +45,24 @@ def optimizer(text: str, parameters: Iterable[Tensor]) -> Optimizer:
 # ── schedules ───────────────────────────────────────────────────────────────────────────────
 
 
-def _share(name: str, value: float) -> float:
+def _check_share(name: str, value: float) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
         raise ValueError(f"a schedule's {name} must be a finite number of at least 0, got {value!r}")
-    return value
 
 
 def _cosine(final: float = 0.0, *, iterations: int) -> Callable[[int], float]:
-    _share("final", final)
+    _check_share("final", final)
     return lambda t: final + (1 - final) * 0.5 * (1 + math.cos(math.pi * t / iterations))
 
 
 def _linear(final: float = 0.0, *, iterations: int) -> Callable[[int], float]:
-    _share("final", final)
+    _check_share("final", final)
     return lambda t: 1 + (final - 1) * t / iterations
 
 
 def _exponential(rate: float = 4e-6, floor: float = 0.0, *, iterations: int) -> Callable[[int], float]:
-    _share("rate", rate)
-    _share("floor", floor)
+    _check_share("rate", rate)
+    _check_share("floor", floor)
     return lambda t: max((1 + rate) ** -t, floor)
 
 
